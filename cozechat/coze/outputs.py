@@ -1,0 +1,42 @@
+"""What a workflow puts out: text that mostly holds JSON, and sometimes JSON in that."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cozechat.coze.meanings import json_text
+from cozechat.coze.strict_json import parse_json
+from cozechat.coze.types import mend_surrogates
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutput:
+    """What a run or a node has put out: `text` as it came, `value` the JSON in it, else the text."""
+
+    text: str = ""
+
+    @property
+    def value(self) -> Any:
+        """The output's JSON, every text in it sound; raw text stays text."""
+        try:
+            return _sound(parse_json(self.text))
+        except (ValueError, RecursionError):
+            return self.text
+
+
+def unwrapped(text: str) -> RunOutput:
+    """The output in a run's history, which wraps it once more: `{"Output": "…", …}`."""
+    value = RunOutput(text).value
+    if isinstance(value, dict) and "Output" in value:
+        return RunOutput(json_text(value["Output"]))
+    return RunOutput(text)
+
+
+def _sound(value: Any) -> Any:
+    """Half an emoji is JSON, but no text that could be stored or sent."""
+    if isinstance(value, str):
+        return mend_surrogates(value)
+    if isinstance(value, list):
+        return [_sound(item) for item in value]
+    if isinstance(value, dict):
+        return {mend_surrogates(key): _sound(item) for key, item in value.items()}
+    return value
