@@ -1,0 +1,96 @@
+"""What the assistants of the seed do beyond the mind: ask back, think aloud, have a tool run for them."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from cozechat.emulator import mind, seed
+from cozechat.emulator.mind import ASK_EN, ASK_ZH, Thought, Utterance
+
+Threads = Sequence[Sequence[Utterance]]
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_COFFEE = re.compile(
+    r"咖啡|拿铁|浓缩|美式|手冲|豆子|工具|(?i:\b(?:coffee|espresso|latte|cappuccino|beans?|brew|tool)\b)"
+)
+_SUGGEST_ZH = ("你能做什么?", "画一张表格", "我叫什么名字?")
+_SUGGEST_EN = ("What can you do?", "Draw a table", "What is my name?")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an assistant will say, and the tools that it wants run first."""
+
+    thought: Thought
+    reasoning: str = ""
+    follow_ups: tuple[str, ...] = ()
+    tools: tuple[tuple[str, str], ...] = ()
+    """Names and arguments; with tools wanted, nothing is said yet."""
+
+
+def plan(assistant_id: str, threads: Threads) -> Plan:
+    """Pure: the same for the same assistant and words."""
+    return PLANS.get(assistant_id, _plain)(threads)
+
+
+def plan_with_outputs(outputs: Sequence[str], threads: Threads) -> Plan:
+    """What is said once the tools have run."""
+    found = "\n".join(_readable(output) for output in outputs)
+    quoted = "\n".join(f"> {line}" for line in found.splitlines()) or "> –"
+    if _chinese(threads):
+        return Plan(Thought(f"我查了**咖啡知识库**,里面说:\n\n{quoted}\n\n还想知道什么?"))
+    return Plan(Thought(f"I looked it up in the **coffee knowledge base**:\n\n{quoted}\n\nWhat else?"))
+
+
+def _plain(threads: Threads) -> Plan:
+    return Plan(mind.answer(threads))
+
+
+def _questioner(threads: Threads) -> Plan:
+    """Every second turn is a question."""
+    own = threads[-1]
+    if len(own) > 1 and own[-2].content in (ASK_ZH, ASK_EN):
+        return _plain(threads)
+    return Plan(Thought(ASK_ZH if _chinese(threads) else ASK_EN, asks_back=True))
+
+
+def _reasoner(threads: Threads) -> Plan:
+    thought = mind.answer(threads)
+    words = len(threads[-1][-1].content)
+    if _chinese(threads):
+        reasoning = f"用户说了{words}个字。先看看这个会话里说过什么,再想想怎么回答最清楚。"
+        return Plan(thought, reasoning=reasoning, follow_ups=_SUGGEST_ZH)
+    reasoning = f"The user wrote {words} characters. First, what was said here before; then a clear answer."
+    return Plan(thought, reasoning=reasoning, follow_ups=_SUGGEST_EN)
+
+
+def _barista(threads: Threads) -> Plan:
+    """Coffee is looked up by the caller's tool."""
+    thought = mind.answer(threads)
+    asked = threads[-1][-1].content
+    if not _COFFEE.search(asked) or thought.asks_back:
+        return Plan(thought)
+    arguments = json.dumps({"query": asked}, ensure_ascii=False)
+    return Plan(replace(thought, text=""), tools=((seed.TOOL, arguments),))
+
+
+def _chinese(threads: Threads) -> bool:
+    return _HAN.search(threads[-1][-1].content) is not None
+
+
+def _readable(output: str) -> str:
+    """The text of a tool's output: JSON with one string in it is shown as that string."""
+    try:
+        value = json.loads(output)
+    except ValueError:
+        return output
+    texts = [item for item in value.values() if isinstance(item, str)] if isinstance(value, dict) else []
+    return texts[0] if len(texts) == 1 else output
+
+
+PLANS: dict[str, Callable[[Threads], Plan]] = {
+    seed.QUESTION_WORKFLOW_ID: _questioner,
+    seed.REASONING_WORKFLOW_ID: _reasoner,
+    seed.TOOL_BOT_ID: _barista,
+}
