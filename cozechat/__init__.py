@@ -1,0 +1,1 @@
+"""CozeChat: multi-user chat on Coze."""

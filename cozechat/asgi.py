@@ -1,0 +1,40 @@
+"""The ASGI application: Django for HTTP, Channels for the socket.
+
+`manage.py serve` and `daphne cozechat.asgi:application` both start it; a broken configuration refuses here,
+so that no way of starting goes around the checks.
+"""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cozechat.settings")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+
+from accounts.sockets import Application, Receive, Scope, Send, SocketLogin
+from conversations import turns
+from conversations.routing import websocket_urlpatterns
+from cozechat.checks import refuse_broken_configuration
+
+refuse_broken_configuration()
+
+
+class Awake:
+    """ASGI middleware: with the first connection of any kind this process begins to look after turns."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        turns.engine().start_chores()
+        await self.application(scope, receive, send)
+
+
+application = Awake(
+    ProtocolTypeRouter(
+        {"http": django_application, "websocket": SocketLogin(URLRouter(websocket_urlpatterns))}
+    )
+)

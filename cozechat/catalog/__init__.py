@@ -1,0 +1,1 @@
+"""Which Coze credentials there are, and which assistants a person can pick."""

@@ -1,0 +1,52 @@
+"""This process's Coze clients: one for each app and event loop."""
+
+import asyncio
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+
+from cozechat.catalog.environment import credentials_of
+from cozechat.catalog.models import CozeApp
+from cozechat.coze.calls import Limits
+from cozechat.coze.client import CozeClient
+from cozechat.coze.types import Credentials
+
+
+@dataclass
+class _LoopClients:
+    """The clients that belong to one event loop; connections cannot wander between loops."""
+
+    current: dict[int, tuple[Credentials, CozeClient]] = field(default_factory=dict)
+    # Replaced after a change of credentials, but maybe still streaming: closed with the rest.
+    retired: list[CozeClient] = field(default_factory=list)
+
+
+_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = WeakKeyDictionary()
+
+
+def coze_client(app: CozeApp) -> CozeClient:
+    """The running loop's client for this app, renewed when the app's credentials have changed."""
+    clients = _loops.setdefault(asyncio.get_running_loop(), _LoopClients())
+    credentials = credentials_of(app)
+    known = clients.current.get(app.pk)
+    if known and known[0] == credentials:
+        return known[1]
+    if known:
+        clients.retired.append(known[1])
+    client = CozeClient(credentials, limits=_limits())
+    clients.current[app.pk] = (credentials, client)
+    return client
+
+
+def _limits() -> Limits:
+    return Limits(read_timeout=settings.COZE_SILENCE_SECONDS, content_timeout=settings.COZE_CONTENT_SECONDS)
+
+
+async def close_clients() -> None:
+    """Close every client of the running loop: the last act of a process or a command."""
+    clients = _loops.pop(asyncio.get_running_loop(), None)
+    if clients is None:
+        return
+    for client in [*clients.retired, *(client for _credentials, client in clients.current.values())]:
+        await client.aclose()

@@ -1,0 +1,155 @@
+"""Coze apps (credentials) and assistants (what a person picks)."""
+
+from django.conf import settings
+from django.core.validators import RegexValidator, URLValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from cozechat.coze.types import Credentials
+from cozechat.encryption import EncryptedTextField
+
+
+class CozeApp(models.Model):
+    """One set of Coze credentials with its host (a 渠道).
+
+    The row whose source is the environment holds no key: its credentials stand in the settings, or are the
+    emulator's, and are read from there each time.
+    """
+
+    class Source(models.TextChoices):
+        """Where the credentials come from."""
+
+        ENVIRONMENT = "environment", _("environment")
+        ADMIN = "admin", _("admin")
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    source = models.CharField(
+        _("source"), max_length=12, choices=Source.choices, default=Source.ADMIN, editable=False
+    )
+    base_url = models.CharField(
+        _("base URL"),
+        max_length=200,
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text=_("https://api.coze.cn or https://api.coze.com"),
+    )
+    client_id = models.CharField(_("client id"), max_length=64, blank=True)
+    public_key_id = models.CharField(_("public key id"), max_length=128, blank=True)
+    private_key = EncryptedTextField(_("private key"), blank=True, default="")
+    audience = models.CharField(
+        _("JWT audience"), max_length=200, blank=True, help_text=_("Empty: the base URL's host.")
+    )
+    token_ttl = models.PositiveIntegerField(_("token life in seconds"), default=3600)
+    send_session_name_in_body = models.BooleanField(_("session_name in every payload"), default=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("Coze app")
+        verbose_name_plural = _("Coze apps")
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["source"], condition=models.Q(source="environment"), name="one_environment_app"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(token_ttl__gte=60, token_ttl__lte=86_399), name="token_ttl_that_coze_takes"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def stored_credentials(self) -> Credentials:
+        """The credentials that this row itself holds."""
+        return Credentials(
+            base_url=self.base_url.rstrip("/"),
+            client_id=self.client_id,
+            public_key_id=self.public_key_id,
+            private_key=self.private_key or "",
+            audience=self.audience or None,
+            send_session_name_in_body=self.send_session_name_in_body,
+            assertion_in_body=settings.COZE_SEND_ASSERTION_IN_BODY,
+        )
+
+
+class AssistantQuerySet(models.QuerySet["Assistant"]):
+    """Questions to the list of assistants."""
+
+    def active(self) -> "AssistantQuerySet":
+        """Those that are switched on, with their apps, in the order of the list."""
+        return (
+            self.filter(is_active=True, app__is_active=True).select_related("app").order_by("position", "pk")
+        )
+
+    def offered(self) -> "AssistantQuerySet":
+        """Those that a person can pick now, the first being the default."""
+        return self.active().filter(kind=Assistant.Kind.CHAT_WORKFLOW)
+
+
+class Assistant(models.Model):
+    """What a person picks and a gateway `model` means."""
+
+    class Kind(models.TextChoices):
+        """How Coze is asked."""
+
+        CHAT_WORKFLOW = "chat_workflow", _("chat workflow")
+        BOT = "bot", _("bot")
+        WORKFLOW_RUN = "workflow_run", _("workflow run")
+        LONG_WORKFLOW_RUN = "long_workflow_run", _("long workflow run")
+
+    app = models.ForeignKey(
+        CozeApp, on_delete=models.PROTECT, related_name="assistants", verbose_name=_("Coze app")
+    )
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=300, blank=True)
+    suggestions = models.JSONField(_("questions to try"), default=list, blank=True)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.CHAT_WORKFLOW)
+    gateway_name = models.CharField(
+        _("gateway name"),
+        max_length=100,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._/-]*\Z")],
+        help_text=_("What API clients write as the model; empty: no plain name leads here."),
+    )
+    workflow_id = models.CharField(
+        _("workflow id"), max_length=32, blank=True, help_text=_("Everything but a bot has one.")
+    )
+    coze_app_id = models.CharField(
+        _("Coze app id"), max_length=32, blank=True, help_text=_("Or a bot id, not both.")
+    )
+    bot_id = models.CharField(_("bot id"), max_length=32, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=100)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    objects = AssistantQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("assistant")
+        verbose_name_plural = _("assistants")
+        ordering = ("position", "pk")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(kind="chat_workflow")
+                & ~models.Q(workflow_id="")
+                & (models.Q(coze_app_id="") ^ models.Q(bot_id=""))
+                | models.Q(kind="bot", workflow_id="", coze_app_id="") & ~models.Q(bot_id="")
+                | models.Q(kind__in=["workflow_run", "long_workflow_run"])
+                & ~models.Q(workflow_id="")
+                & (models.Q(coze_app_id="") | models.Q(bot_id="")),
+                name="assistant_has_the_ids_of_its_kind",
+                violation_error_message=_(
+                    "A chat workflow needs its id and either an app id or a bot id, a bot its bot id alone, "
+                    "a run its workflow id and at most one of the others."
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["gateway_name"],
+                condition=~models.Q(gateway_name=""),
+                name="one_assistant_a_gateway_name",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,126 @@
+"""Checks of the configuration: what is wrong, and what to do about it."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from cozechat import env
+from cozechat.coze import oauth
+from cozechat.coze.errors import CozeError
+
+TAG = "cozechat"
+_HOSTS = "https://api.coze.cn (China) or https://api.coze.com (international)"
+
+
+@register(TAG)
+def check_coze_settings(**_: Any) -> list[CheckMessage]:
+    """Coze's settings are all there and fit together, or none is and the emulator answers."""
+    unknown: list[CheckMessage] = [_unknown(name, near) for name, near in env.unknown_coze_names().items()]
+    if settings.COZE_EMULATED:
+        return unknown
+    return [*unknown, *_missing(), *_assistant_ids(), *_base_url(), *_private_key(), *_token_life()]
+
+
+@register(TAG)
+def check_site_settings(**_: Any) -> list[CheckMessage]:
+    """The site's own keys can be used."""
+    found: list[CheckMessage] = []
+    for number, key in enumerate(settings.TOKEN_ENCRYPTION_KEYS, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            hint = "Make one with cryptography.fernet.Fernet.generate_key(), or leave the setting out."
+            found.append(
+                Error(
+                    f"TOKEN_ENCRYPTION_KEYS: key {number} is not a Fernet key.", hint=hint, id="cozechat.E020"
+                )
+            )
+    return found
+
+
+def refuse_broken_configuration() -> None:
+    """Stop a server from starting on a configuration that cannot work.
+
+    Raises ImproperlyConfigured with every error and its hint.
+    """
+    errors = [message for message in run_checks(tags=[TAG]) if message.is_serious()]
+    if errors:
+        raise ImproperlyConfigured("\n".join(str(message) for message in errors))
+
+
+def _unknown(name: str, near: str) -> CheckMessage:
+    hint = f"Did you mean {near}?" if near else "The README lists every setting."
+    return Warning(f"Nothing reads the environment variable {name}.", hint=hint, id="cozechat.W001")
+
+
+def _missing() -> Iterator[CheckMessage]:
+    hints = {
+        "COZE_API_BASE": f"Set it to {_HOSTS}.",
+        "COZE_CLIENT_ID": "Coze shows it as the OAuth app's client id.",
+        "COZE_PUBLIC_KEY_ID": "Coze shows it as the public key's fingerprint (kid).",
+        "COZE_PRIVATE_KEY": "Paste the PEM text, or set COZE_PRIVATE_KEY_FILE to the file's path.",
+        "COZE_WORKFLOW_ID": "The number in the workflow's address after workflow_id=.",
+    }
+    for name, hint in hints.items():
+        if not getattr(settings, name):
+            text = f"{name} is not set, although other Coze settings are."
+            yield Error(
+                text,
+                hint=f"{hint} (Without any COZE_… setting the built-in emulator is used.)",
+                id="cozechat.E001",
+            )
+
+
+def _assistant_ids() -> Iterator[CheckMessage]:
+    if bool(settings.COZE_APP_ID) == bool(settings.COZE_BOT_ID):
+        which = (
+            "Both COZE_APP_ID and COZE_BOT_ID are"
+            if settings.COZE_APP_ID
+            else "Neither COZE_APP_ID nor COZE_BOT_ID is"
+        )
+        yield Error(
+            f"{which} set; Coze takes exactly one.",
+            hint="A workflow of an app needs COZE_APP_ID, one that is bound to a bot needs COZE_BOT_ID.",
+            id="cozechat.E002",
+        )
+
+
+def _base_url() -> Iterator[CheckMessage]:
+    base = settings.COZE_API_BASE
+    if not base:
+        return
+    try:
+        parts = urlsplit(base)
+    except ValueError:
+        parts = urlsplit("")
+    loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        yield Error(
+            f"COZE_API_BASE is no address: {base!r}.", hint=f"Set it to {_HOSTS}.", id="cozechat.E003"
+        )
+    elif parts.scheme == "http" and not loopback:
+        yield Error("COZE_API_BASE would send tokens unencrypted.", hint="Use https://.", id="cozechat.E004")
+
+
+def _private_key() -> Iterator[CheckMessage]:
+    if not settings.COZE_PRIVATE_KEY:
+        return
+    try:
+        oauth.parse_private_key(settings.COZE_PRIVATE_KEY)
+    except (CozeError, ValueError) as error:
+        hint = "It must be the whole PEM, BEGIN and END lines included; newlines may be written as \\n."
+        yield Error(f"COZE_PRIVATE_KEY cannot be read: {error}", hint=hint, id="cozechat.E005")
+
+
+def _token_life() -> Iterator[CheckMessage]:
+    if not 60 <= settings.COZE_TOKEN_TTL <= 86_399:
+        yield Error(
+            f"COZE_TOKEN_TTL is {settings.COZE_TOKEN_TTL}; Coze takes at most 86399 seconds.",
+            hint="Leave it out for an hour.",
+            id="cozechat.E006",
+        )

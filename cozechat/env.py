@@ -1,0 +1,86 @@
+"""Reads the environment and `.env`, and knows every name that CozeChat understands."""
+
+import difflib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+import environ
+
+KNOWN_COZE_NAMES = frozenset(
+    {
+        "COZE_API_BASE",
+        "COZE_CLIENT_ID",
+        "COZE_PUBLIC_KEY_ID",
+        "COZE_PRIVATE_KEY",
+        "COZE_WORKFLOW_ID",
+        "COZE_APP_ID",
+        "COZE_BOT_ID",
+        "COZE_JWT_AUDIENCE",
+        "COZE_TOKEN_TTL",
+        "COZE_SEND_SESSION_NAME_IN_BODY",
+        "COZE_SEND_ASSERTION_IN_BODY",
+        "COZE_WEBHOOK_TOKEN",
+        "COZE_CALLBACK_VERIFY_TOKEN",
+        "COZE_EMULATOR_PORT",
+    }
+)
+
+
+class Environment(environ.FileAwareEnv):
+    """The environment, where any `X` may also be given as the file `X_FILE`."""
+
+    def text(self, name: str, default: str = "") -> str:
+        """The value as it stands: no `$` reference, no cast; surrounding blanks and newlines are dropped."""
+        try:
+            return str(self.ENVIRON[name]).strip()
+        except KeyError:
+            return default
+
+    def texts(self, name: str) -> list[str]:
+        """A list written with commas between."""
+        return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+
+def load(base_dir: Path) -> Environment:
+    """The environment, completed by `base_dir/.env`; what is already set wins."""
+    dotenv = base_dir / ".env"
+    if dotenv.is_file():
+        Environment.read_env(dotenv)
+    return Environment()
+
+
+def kept_secret(path: Path, *, make: str | None = None) -> str:
+    """A secret that is made once and kept in a file only its owner can read.
+
+    Two processes that start together agree: the file is created exclusively, the loser reads the winner's.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    value = make or secrets.token_urlsafe(48)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(value)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        value = path.read_text().strip()
+    finally:
+        draft.unlink()
+    return value
+
+
+def unknown_coze_names() -> dict[str, str]:
+    """Every `COZE_…` variable that nobody reads, with the nearest known name ("" if none is near)."""
+    found: dict[str, str] = {}
+    for name in sorted(os.environ):
+        plain = name.removesuffix("_FILE")
+        if name.startswith("COZE_") and plain not in KNOWN_COZE_NAMES:
+            near = difflib.get_close_matches(plain, sorted(KNOWN_COZE_NAMES), n=1, cutoff=0.6)
+            found[name] = near[0] if near else ""
+    return found
+
+
+def short_digest(*parts: str) -> str:
+    """A name that is the same wherever the parts are, and tells nothing about them."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

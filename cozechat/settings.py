@@ -1,0 +1,306 @@
+"""Django's settings, all of them from the environment; every default works on a fresh machine."""
+
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from cozechat import env as environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environment.load(BASE_DIR)
+
+# Generated keys, the emulator's memory: nothing in here belongs into version control.
+VAR_DIR = Path(env.text("VAR_DIR") or BASE_DIR / "var")
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY") or environment.kept_secret(VAR_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.texts("SECRET_KEY_FALLBACKS")
+TOKEN_ENCRYPTION_KEYS = env.texts("TOKEN_ENCRYPTION_KEYS") or [
+    environment.kept_secret(VAR_DIR / "token_encryption_key", make=Fernet.generate_key().decode())
+]
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.int("PORT", default=8000)
+ALLOWED_HOSTS = env.texts("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS = env.texts("CSRF_TRUSTED_ORIGINS")
+
+# --- Coze ---------------------------------------------------------------------------------------------
+COZE_API_BASE = env.text("COZE_API_BASE").rstrip("/")
+COZE_CLIENT_ID = env.text("COZE_CLIENT_ID")
+COZE_PUBLIC_KEY_ID = env.text("COZE_PUBLIC_KEY_ID")
+COZE_PRIVATE_KEY = env.text("COZE_PRIVATE_KEY")
+COZE_WORKFLOW_ID = env.text("COZE_WORKFLOW_ID")
+COZE_APP_ID = env.text("COZE_APP_ID")
+COZE_BOT_ID = env.text("COZE_BOT_ID")
+COZE_JWT_AUDIENCE = env.text("COZE_JWT_AUDIENCE")
+COZE_TOKEN_TTL = env.int("COZE_TOKEN_TTL", default=3600)
+COZE_TOKEN_MARGIN = 300
+COZE_SEND_SESSION_NAME_IN_BODY: bool = env.bool("COZE_SEND_SESSION_NAME_IN_BODY", default=True)
+COZE_SEND_ASSERTION_IN_BODY: bool = env.bool("COZE_SEND_ASSERTION_IN_BODY", default=False)
+# A chat fails after so much silence, and after so much of being kept waiting with nothing but signs of life.
+COZE_SILENCE_SECONDS = 60.0
+COZE_CONTENT_SECONDS = 120.0
+COZE_EMULATOR_PORT = env.int("COZE_EMULATOR_PORT", default=9090)
+# With nothing said about Coze at all, the built-in emulator stands in for it.
+COZE_EMULATED = not any(
+    (
+        COZE_API_BASE,
+        COZE_CLIENT_ID,
+        COZE_PUBLIC_KEY_ID,
+        COZE_PRIVATE_KEY,
+        COZE_WORKFLOW_ID,
+        COZE_APP_ID,
+        COZE_BOT_ID,
+    )
+)
+COZE_EMULATOR_DIR = VAR_DIR / "emulator"
+
+# --- Limits of one turn -------------------------------------------------------------------------------
+TURN_CONTENT_LIMIT = 32_768
+TURN_SECONDS = 600
+TURN_ANSWER_LIMIT = 4 * 1024 * 1024
+DRAIN_SECONDS = 20
+
+# --- The gateway --------------------------------------------------------------------------------------
+# Pictures travel inside of bodies; the server itself refuses more than 20 MiB.
+GATEWAY_MAX_BODY = 16 * 1024 * 1024
+# How a long run is looked up: five minutes in all.
+GATEWAY_POLL_SECONDS = 2.0
+GATEWAY_POLLS = 150
+# A status is committed when Coze has begun to answer, or has been silent for so long.
+GATEWAY_PEEK_SECONDS = 15.0
+GATEWAY_HEARTBEAT_SECONDS = 15.0
+
+ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
+
+# --- The application ----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "cozechat",
+    "conversations",
+    "cozechat.gateway",
+    "accounts",
+    "cozechat.usage",
+    "cozechat.catalog",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "django.forms",  # its templates, for FORM_RENDERER
+]
+
+MIDDLEWARE = [
+    # First: programs that call /v1/ get nothing that is made for browsers.
+    "cozechat.gateway.entrance.Entrance",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "cozechat.urls"
+ASGI_APPLICATION = "cozechat.asgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "cozechat.context.site",
+            ],
+        },
+    },
+]
+
+# --- Data ---------------------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url("DATABASE_URL", default="sqlite:///" + str(BASE_DIR / "db.sqlite3"))
+}
+_database = DATABASES["default"]
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # Without these, 344 of 480 concurrent writers were told "database is locked"; with them none.
+    _database["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    # Tests use a file too: database threads must see what the test wrote.
+    _database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    # Persistent connections exhaust the server under ASGI, where every request has a thread of its own.
+    _database["CONN_MAX_AGE"] = 0
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "pool": {"min_size": 2, "max_size": 16, "timeout": 5},
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL")
+CACHES: dict[str, dict[str, Any]]
+CHANNEL_LAYERS: dict[str, dict[str, Any]]
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {
+                # A Redis that hangs must not hold up hints for longer than this.
+                "hosts": [{"address": REDIS_URL, "socket_timeout": 3, "socket_connect_timeout": 2}],
+                # Redis delivers to all of its databases alike: only processes of this very site hear each other.
+                "prefix": "cozechat-" + environment.short_digest(SECRET_KEY, urlsplit(REDIS_URL).path),
+            },
+        }
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- Accounts -----------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+# It is a ModelBackend itself; a second one would check every wrong password twice.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
+# With optional verification `True` would still answer "already registered" at sign-up.
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_USERNAME_VALIDATORS = "accounts.forms.USERNAME_VALIDATORS"
+ACCOUNT_USERNAME_BLACKLIST = [
+    "admin", "administrator", "root", "staff", "support", "system", "coze", "cozechat",
+    "visitor", "anonymous",
+]  # fmt: skip
+ACCOUNT_PRESERVE_USERNAME_CASING = True
+ACCOUNT_MAX_EMAIL_ADDRESSES = 3
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False  # mail scanners follow links
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[CozeChat] "
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "CozeChat"
+MFA_TOTP_TOLERANCE = 1
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "CozeChat <noreply@localhost>")
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+
+# --- Language, time -----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_TZ = True
+SITE_NAME = _("CozeChat")
+
+# --- Static files -------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Until `collectstatic` has run (script/setup does it) files are served from where they lie.
+_COLLECTED = not DEBUG and ("collectstatic" in sys.argv or (STATIC_ROOT / "staticfiles.json").is_file())
+WHITENOISE_USE_FINDERS = not _COLLECTED
+WHITENOISE_AUTOREFRESH = not _COLLECTED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "cozechat.storage.HashedStaticFiles"
+        if _COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- Security -----------------------------------------------------------------------------------------
+HTTPS: bool = env.bool("HTTPS", default=False)
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# --- Logs ---------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "cozechat.logs.RedactingFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django": {"level": "INFO", "handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "asyncio": {"level": "WARNING"},
+        # It tells of a lost Redis with a traceback each second; the turns' hints say it once.
+        "channels_redis": {"level": "CRITICAL"},
+    },
+}

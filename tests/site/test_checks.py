@@ -1,0 +1,153 @@
+"""Half a configuration refuses to start, and says what to mend."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.core.checks import run_checks
+
+from cozechat import checks
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
+WHOLE = {
+    "COZE_API_BASE": "https://api.coze.cn", "COZE_CLIENT_ID": "115", "COZE_PUBLIC_KEY_ID": "kid",
+    "COZE_PRIVATE_KEY": KEY.decode(), "COZE_WORKFLOW_ID": "7301", "COZE_APP_ID": "7302", "COZE_BOT_ID": "",
+    "COZE_EMULATED": False, "COZE_TOKEN_TTL": 3600,
+}  # fmt: skip
+
+
+@pytest.fixture
+def whole(settings, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("COZE_")]:
+        monkeypatch.delenv(name)
+    for name, value in WHOLE.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def found() -> dict[str, str]:
+    return {message.id: f"{message.msg} {message.hint}" for message in run_checks(tags=[checks.TAG])}
+
+
+def test_a_whole_configuration_passes(whole):
+    assert found() == {}
+    checks.refuse_broken_configuration()
+
+
+def test_no_configuration_passes(settings, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("COZE_")]:
+        monkeypatch.delenv(name)
+    settings.COZE_EMULATED = True
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"COZE_API_BASE": ""}, "E001", ["COZE_API_BASE", "api.coze.cn"]),
+        ({"COZE_CLIENT_ID": ""}, "E001", ["COZE_CLIENT_ID"]),
+        ({"COZE_PUBLIC_KEY_ID": ""}, "E001", ["COZE_PUBLIC_KEY_ID", "kid"]),
+        ({"COZE_PRIVATE_KEY": ""}, "E001", ["COZE_PRIVATE_KEY", "COZE_PRIVATE_KEY_FILE"]),
+        ({"COZE_WORKFLOW_ID": ""}, "E001", ["COZE_WORKFLOW_ID"]),
+        ({"COZE_APP_ID": ""}, "E002", ["Neither", "COZE_APP_ID", "COZE_BOT_ID"]),
+        ({"COZE_BOT_ID": "1"}, "E002", ["Both"]),
+        ({"COZE_API_BASE": "api.coze.cn"}, "E003", ["https://api.coze.cn"]),
+        ({"COZE_API_BASE": "ftp://api.coze.cn"}, "E003", ["no address"]),
+        ({"COZE_API_BASE": "https://"}, "E003", ["no address"]),
+        ({"COZE_API_BASE": "http://[::1"}, "E003", ["no address"]),
+        ({"COZE_API_BASE": "http://api.coze.cn"}, "E004", ["https://"]),
+        ({"COZE_PRIVATE_KEY": "rubbish"}, "E005", ["BEGIN", "\\n"]),
+        ({"COZE_PRIVATE_KEY": KEY.decode()[:300]}, "E005", ["BEGIN"]),
+        ({"COZE_TOKEN_TTL": 86_400}, "E006", ["86399"]),
+        ({"COZE_TOKEN_TTL": 0}, "E006", ["86399"]),
+        ({"TOKEN_ENCRYPTION_KEYS": ["rubbish"]}, "E020", ["Fernet"]),
+    ],
+)
+def test_each_mistake_is_named_with_what_to_do(changes, code, words, whole):
+    for name, value in changes.items():
+        setattr(whole, name, value)
+    messages = found()
+    assert set(messages) == {f"cozechat.{code}"}
+    for word in words:
+        assert word in messages[f"cozechat.{code}"]
+    with pytest.raises(checks.ImproperlyConfigured) as refused:
+        checks.refuse_broken_configuration()
+    assert f"cozechat.{code}" in str(refused.value)
+
+
+def test_a_loopback_needs_no_https(whole):
+    for base in ("http://127.0.0.1:9090", "http://localhost:9090", "http://[::1]:9090"):
+        whole.COZE_API_BASE = base
+        assert found() == {}
+
+
+def test_a_key_is_never_shown_in_a_message(whole):
+    body = KEY.decode().splitlines()[3]
+    whole.COZE_PRIVATE_KEY = KEY.decode().replace("-----END PRIVATE KEY-----", body)
+    whole.TOKEN_ENCRYPTION_KEYS = ["secret-that-is-no-fernet-key"]
+    assert not [text for text in found().values() if body in text or "secret-that" in text]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("COZE_APP_IDD", "COZE_APP_ID"), ("COZE_WORKFLOWID", "COZE_WORKFLOW_ID"), ("COZE_XYZZY_QQ", "README"),
+     ("COZE_PRIVATE_KEYS_FILE", "COZE_PRIVATE_KEY")],
+)  # fmt: skip
+def test_an_unknown_name_is_a_warning_with_the_nearest_known_one(name, hint, whole, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    (text,) = found().values()
+    assert name in text
+    assert hint in text
+    checks.refuse_broken_configuration()
+
+
+def run(*arguments: str, tmp_path, **more: str) -> subprocess.CompletedProcess:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COZE_")}
+    env |= {"VAR_DIR": str(tmp_path / "var"), "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+            "DJANGO_SETTINGS_MODULE": "cozechat.settings"}  # fmt: skip
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=env | more, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "start", [["manage.py", "check"], ["-c", "import cozechat.asgi"]], ids=["check", "asgi"]
+)
+def test_half_a_configuration_refuses_to_start(start, tmp_path):
+    half = run(*start, tmp_path=tmp_path, COZE_CLIENT_ID="115")
+    assert half.returncode != 0
+    for word in ("cozechat.E001", "cozechat.E002", "COZE_PRIVATE_KEY", "HINT"):
+        assert word in half.stderr
+    assert run(*start, tmp_path=tmp_path).returncode == 0
+
+
+def test_the_whole_configuration_comes_from_the_environment_and_from_files(tmp_path):
+    (tmp_path / "key.pem").write_bytes(KEY)
+    given = {
+        name: str(value) for name, value in WHOLE.items() if name not in {"COZE_PRIVATE_KEY", "COZE_EMULATED"}
+    }
+    done = run(
+        "manage.py", "check", tmp_path=tmp_path, COZE_PRIVATE_KEY_FILE=str(tmp_path / "key.pem"), **given
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_deployment_behind_https_has_nothing_to_complain_of(tmp_path):
+    done = run(
+        "manage.py", "check", "--deploy", "--fail-level", "WARNING", tmp_path=tmp_path,
+        HTTPS="on", SECRET_KEY="k" * 20 + "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG", ALLOWED_HOSTS="chat.example",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_models_and_migrations_agree(tmp_path):
+    done = run("manage.py", "makemigrations", "--check", "--dry-run", tmp_path=tmp_path)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,124 @@
+"""Rules that the whole source keeps: where a session_name enters, who speaks HTTP, how rows are reached."""
+
+import ast
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [
+    path
+    for home in ("cozechat", "accounts", "conversations")
+    for path in sorted((ROOT / home).rglob("*.py"))
+    if "migrations" not in path.parts
+]
+# The stand-in reads session names and the isolation check's control is careless on purpose; both are held apart
+# by the import contracts.
+STAND_INS = {"cozechat/emulator", "cozechat/coze/careless.py"}
+EDGES = {
+    "conversations/views.py",
+    "conversations/api.py",
+    "conversations/consumers.py",
+    "conversations/listing.py",
+}
+OWNED = {"Conversation", "Turn", "Message"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def keys_of(node: ast.AST) -> list[ast.expr | None]:
+    if isinstance(node, ast.Dict):
+        return node.keys
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return [node.slice]
+    return []
+
+
+def writes_session_name(function: ast.AST) -> bool:
+    return any(
+        isinstance(key, ast.Constant) and key.value == "session_name"
+        for node in ast.walk(function)
+        for key in keys_of(node)
+    )
+
+
+def test_a_session_name_is_written_in_two_functions_of_the_whole_source():
+    places = {
+        (name_of(path), function.name)
+        for path in FILES
+        if not any(name_of(path).startswith(home) for home in STAND_INS)
+        for function in functions(path)
+        if writes_session_name(function)
+    }
+    assert places == {
+        ("cozechat/coze/oauth.py", "sign_assertion"),
+        ("cozechat/coze/bodies.py", "with_session_name"),
+        ("accounts/leases.py", "look"),  # a column of the stored token, no payload
+    }
+
+
+def test_one_function_signs_and_it_alone_calls_the_library():
+    callers = {
+        (name_of(path), function.name)
+        for path in FILES
+        if not any(name_of(path).startswith(home) for home in STAND_INS)
+        for function in functions(path)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "jwt.encode"
+    }
+    assert callers == {("cozechat/coze/oauth.py", "sign_assertion")}
+
+
+def test_one_module_speaks_http_to_coze():
+    importers = {
+        name_of(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "httpx" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "httpx")
+    }
+    assert importers == {"cozechat/coze/transport.py"}
+
+
+def test_certificates_are_always_verified():
+    assert not [name_of(path) for path in FILES if "verify=False" in path.read_text()]
+
+
+def chains(path: Path) -> Iterator[str]:
+    """Every use of `Model.objects` with the name of what is called on it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr == "objects"
+        ):
+            model = node.value.value
+            if isinstance(model, ast.Name) and model.id in OWNED:
+                yield f"{model.id}.objects.{node.attr}"
+
+
+def test_pages_and_sockets_reach_rows_through_their_owner():
+    used = {(name_of(path), chain) for path in FILES if name_of(path) in EDGES for chain in chains(path)}
+    assert {chain.rsplit(".", 1)[1] for _path, chain in used} >= {"owned_by"}
+    others = {entry for entry in used if not entry[1].endswith(".owned_by")}
+    assert others == {
+        ("conversations/api.py", "Conversation.objects.create"),  # with the caller as its owner
+        ("conversations/listing.py", "Message.objects.filter"),  # inside conversations that are owned_by
+    }
+
+
+def test_every_edge_is_a_file_that_exists():
+    assert {name_of(path) for path in FILES} >= EDGES
+
+
+def test_the_scripts_of_the_page_stay_small():
+    scripts = sorted((ROOT / "conversations/static/conversations/js").glob("*.js"))
+    assert sum(len(gzip.compress(script.read_bytes(), 9)) for script in scripts) < 60_000
