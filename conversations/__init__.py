@@ -1,0 +1,1 @@
+"""What people say and what Coze answers: conversations, turns, messages."""

@@ -1,0 +1,174 @@
+"""JSON for the page and for scripts: session cookie and CSRF; not yours and not there answer alike."""
+
+import json
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.models import User
+from conversations import exporting, listing, turns
+from conversations.forms import RenameForm
+from conversations.models import Conversation
+from cozechat.catalog.environment import default_assistant
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def _problem(status: int, code: str, message: str) -> JsonResponse:
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+
+
+def _not_found() -> JsonResponse:
+    return _problem(404, "not_found", _("This conversation does not exist."))
+
+
+def _bad_request(message: str = "") -> JsonResponse:
+    return _problem(400, "bad_request", message or _("This request makes no sense."))
+
+
+def _signed_in(view: View[P]) -> View[P]:
+    """401 as JSON for whoever is not logged in: a script cannot use a log-in page."""
+
+    @wraps(view)
+    @never_cache
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not isinstance(request.user, User):
+            return _problem(401, "signed_out", _("Sign in first."))
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - _signed_in has seen to it
+    return request.user
+
+
+def _body(request: HttpRequest) -> dict[str, Any] | None:
+    """The JSON object in the body (an empty one for no body); None for anything else."""
+    try:
+        data = json.loads(request.body or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _limit(request: HttpRequest) -> int:
+    value = request.GET.get("limit", "")
+    return (
+        min(max(int(value), 1), 100)
+        if value.isascii() and value.isdigit() and len(value) < 6
+        else listing.PAGE
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_signed_in
+def conversations(request: HttpRequest) -> HttpResponse:
+    """The list, or a new empty conversation."""
+    if request.method == "POST":
+        return _create(request)
+    try:
+        items, cursor = listing.conversations(
+            _user(request), after=request.GET.get("after", ""), limit=_limit(request)
+        )
+    except listing.BadCursor:
+        return _bad_request()
+    return JsonResponse({"items": items, "next": cursor})
+
+
+def _create(request: HttpRequest) -> HttpResponse:
+    data = _body(request)
+    form = RenameForm(data, required=False) if data is not None else None
+    if form is None or not form.is_valid():
+        return _bad_request()
+    assistant = default_assistant()
+    if assistant is None:
+        return _problem(503, "not_found", _("No assistant is available."))
+    title = form.cleaned_data["title"]
+    made = Conversation.objects.create(
+        owner=_user(request), assistant=assistant, title=title, title_is_manual=bool(title)
+    )
+    return JsonResponse(_described(made.pk, user=_user(request)), status=201)
+
+
+def _described(conversation_id: uuid.UUID, *, user: User) -> dict[str, Any] | None:
+    row = Conversation.objects.owned_by(user).with_running().filter(pk=conversation_id).first()
+    return turns.describe_conversation(row) if row else None
+
+
+@require_http_methods(["GET", "HEAD", "PATCH", "DELETE"])
+@_signed_in
+def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """One conversation: look, rename, delete."""
+    act = {"PATCH": _rename, "DELETE": _delete}.get(request.method or "", _look)
+    return act(request, conversation_id)
+
+
+def _look(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    found = _described(conversation_id, user=_user(request))
+    return JsonResponse(found) if found else _not_found()
+
+
+def _rename(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    form = RenameForm(_body(request))
+    # Who has no such conversation learns nothing from a bad title either.
+    if not Conversation.objects.owned_by(_user(request)).filter(pk=conversation_id).exists():
+        return _not_found()
+    if not form.is_valid():
+        return _bad_request(str(next(iter(form.errors.get("title", [""])))))
+    turns.rename_conversation(
+        _user(request), conversation_id=conversation_id, title=form.cleaned_data["title"]
+    )
+    return _look(request, conversation_id)
+
+
+def _delete(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    deleted = turns.delete_conversation(_user(request), conversation_id=conversation_id)
+    return HttpResponse(status=204) if deleted else _not_found()
+
+
+@require_safe
+@_signed_in
+def messages(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """A page of messages, oldest first; `next` is the `before` of the page before it."""
+    found = Conversation.objects.owned_by(_user(request)).filter(pk=conversation_id).first()
+    if found is None:
+        return _not_found()
+    before = request.GET.get("before", "")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+        return _bad_request()
+    items, older = turns.newest_messages(found, before=int(before) if before else None, limit=_limit(request))
+    return JsonResponse({"items": items, "next": str(items[0]["id"]) if older and items else None})
+
+
+@require_safe
+@_signed_in
+def export(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """The conversation as a file, `format=markdown` or `format=json`."""
+    found = Conversation.objects.owned_by(_user(request)).with_running().filter(pk=conversation_id).first()
+    if found is None:
+        return _not_found()
+    write = exporting.FORMATS.get(request.GET.get("format", "markdown"))
+    if write is None:
+        return _bad_request()
+    file = write(found)
+    response = HttpResponse(file.content, content_type=file.content_type)
+    response["Content-Disposition"] = f'attachment; filename="{file.name}"'
+    return response
+
+
+@require_safe
+@_signed_in
+def search(request: HttpRequest) -> HttpResponse:
+    """Conversations that contain `q`."""
+    return JsonResponse(
+        {"items": listing.search(_user(request), query=request.GET.get("q", "")), "next": None}
+    )

@@ -1,0 +1,22 @@
+"""An account is deleted: what it has at Coze is noted, so that it is deleted there as well."""
+
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from conversations.models import Conversation, CozeLeftover
+from conversations.turns.engine import from_thread
+
+
+def note_what_is_left(*, instance: User, **_: Any) -> None:
+    """Receiver of `pre_delete`: afterwards nobody could say any more what belonged to this user."""
+    rows = Conversation.objects.filter(owner=instance).exclude(coze_conversation_id="")
+    CozeLeftover.objects.bulk_create(
+        [
+            CozeLeftover(app_id=app_id, session_name=instance.session_name, coze_conversation_id=coze_id)
+            for app_id, coze_id in rows.values_list("assistant__app_id", "coze_conversation_id")
+        ],
+        ignore_conflicts=True,
+    )
+    transaction.on_commit(lambda: from_thread(lambda engine: engine.mirror.wake()))

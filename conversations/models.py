@@ -1,0 +1,275 @@
+"""Conversations, turns and messages; what must always hold is a constraint."""
+
+import uuid
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from cozechat.catalog.models import Assistant, CozeApp
+
+TITLE_LENGTH = 100
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    """The way to conversations leads through their owner."""
+
+    def owned_by(self, user: Any) -> Self:
+        """The owner's conversations that are not deleted; anybody else's do not exist."""
+        return self.filter(owner_id=user.pk, deleted_at=None)
+
+    def latest_first(self) -> Self:
+        """By last activity, with a stable order among equals."""
+        return self.order_by("-active_at", "-id")
+
+    def with_running(self) -> Self:
+        """Adds `running`: whether an answer is on its way."""
+        return self.annotate(
+            running=models.Exists(
+                Turn.objects.filter(conversation=models.OuterRef("pk"), status__in=Turn.RUNNING)
+            )
+        )
+
+
+class Conversation(models.Model):
+    """One user's thread: our id, and Coze's id once Coze has made one with this user's token."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="conversations",
+        verbose_name=_("owner"),
+    )
+    assistant = models.ForeignKey(
+        Assistant, on_delete=models.PROTECT, related_name="conversations", verbose_name=_("assistant")
+    )
+    title = models.CharField(_("title"), max_length=TITLE_LENGTH, blank=True)
+    title_is_manual = models.BooleanField(_("title chosen by its owner"), default=False)
+    coze_conversation_id = models.CharField(
+        _("Coze conversation id"), max_length=64, blank=True, editable=False
+    )
+    coze_title = models.CharField(_("title at Coze"), max_length=TITLE_LENGTH, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    active_at = models.DateTimeField(_("last active"), db_default=Now(), db_index=True)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
+        indexes = (models.Index(fields=["owner", "-active_at"], name="conversations_of_owner"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["assistant", "coze_conversation_id"],
+                condition=~models.Q(coze_conversation_id=""),
+                name="one_row_a_coze_conversation",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title or str(self.id)
+
+    def get_absolute_url(self) -> str:
+        """Its page."""
+        return f"/c/{self.id}/"
+
+
+class CozeLeftover(models.Model):
+    """A conversation at Coze whose owner's account is gone; the row goes once it is deleted there too."""
+
+    app = models.ForeignKey(CozeApp, on_delete=models.CASCADE, related_name="leftovers")
+    session_name = models.CharField(max_length=64)
+    coze_conversation_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("leftover at Coze")
+        verbose_name_plural = _("leftovers at Coze")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["app", "coze_conversation_id"], name="one_leftover_a_conversation"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.coze_conversation_id
+
+
+class TurnQuerySet(models.QuerySet["Turn"]):
+    """The way to turns leads through their owner, or through their lease."""
+
+    def owned_by(self, user: Any) -> Self:
+        """The owner's turns in conversations that are not deleted."""
+        return self.filter(owner_id=user.pk, conversation__deleted_at=None)
+
+    def running(self) -> Self:
+        """Turns whose answer is not finished."""
+        return self.filter(status__in=Turn.RUNNING)
+
+    def queued(self) -> Self:
+        """Turns that wait for the one before them."""
+        return self.filter(status=Turn.Status.QUEUED)
+
+    def leased(self, lease: uuid.UUID) -> Self:
+        """Running turns that this lease holds: what their engine may write to."""
+        return self.running().filter(lease=lease)
+
+    def orphaned(self, now: datetime) -> Self:
+        """Running turns whose engine has gone silent."""
+        return self.running().filter(lease_until__lt=now)
+
+
+class Turn(models.Model):
+    """One question and its answer, with its status.
+
+    A question that comes while another is answered is queued: it has neither a lease nor an end. Its owner may
+    withdraw it: then the row stays, so that its `client_id` never starts again, and the text goes.
+
+    The engine that runs a turn holds a lease: a random fencing token with an end. Each of its writes names the
+    lease, so an engine that slept through its end writes nothing more.
+    """
+
+    class Status(models.TextChoices):
+        """Coze's words for a chat's status, and two of ours."""
+
+        QUEUED = "queued", _("waits for its turn")
+        CREATED = "created", _("created")
+        IN_PROGRESS = "in_progress", _("in progress")
+        COMPLETED = "completed", _("completed")
+        FAILED = "failed", _("failed")
+        REQUIRES_ACTION = "requires_action", _("waits for an answer")
+        CANCELED = "canceled", _("stopped")
+        INTERRUPTED = "interrupted", _("interrupted")
+
+    RUNNING = (Status.CREATED, Status.IN_PROGRESS)
+    # What has no end yet.
+    OPEN = (Status.QUEUED, *RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="turns", verbose_name=_("conversation")
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="turns", verbose_name=_("owner")
+    )
+    client_id = models.UUIDField(_("client id"), editable=False)
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.CREATED)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True, editable=False)
+    seq = models.PositiveIntegerField(_("deltas sent"), default=0, editable=False)
+    withdrawn = models.BooleanField(_("withdrawn"), default=False, db_default=False, editable=False)
+
+    lease = models.UUIDField(_("lease"), null=True, editable=False)
+    lease_until = models.DateTimeField(_("leased until"), null=True, editable=False)
+
+    coze_chat_id = models.CharField(_("Coze chat id"), max_length=64, blank=True, editable=False)
+    error_code = models.CharField(_("error"), max_length=24, blank=True, editable=False)
+    coze_error = models.CharField(_("Coze's error"), max_length=300, blank=True, editable=False)
+    log_id = models.CharField(_("log id"), max_length=64, blank=True, editable=False)
+    input_tokens = models.PositiveIntegerField(_("input tokens"), default=0, editable=False)
+    output_tokens = models.PositiveIntegerField(_("output tokens"), default=0, editable=False)
+    total_tokens = models.PositiveIntegerField(_("total tokens"), default=0, editable=False)
+
+    created_at = models.DateTimeField(_("asked"), auto_now_add=True)
+    first_delta_at = models.DateTimeField(_("first words"), null=True, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
+
+    objects = TurnQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("turn")
+        verbose_name_plural = _("turns")
+        ordering = ("created_at", "id")
+        indexes = (
+            models.Index(fields=["lease_until"], name="turns_by_lease", condition=models.Q(ended_at=None)),
+            models.Index(fields=["conversation"], name="turns_queued", condition=models.Q(status="queued")),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["owner", "client_id"], name="one_turn_a_client_id"),
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=models.Q(status__in=["created", "in_progress"]),
+                name="one_running_turn_a_conversation",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=["queued", "created", "in_progress"], ended_at=None)
+                | (
+                    ~models.Q(status__in=["queued", "created", "in_progress"])
+                    & models.Q(ended_at__isnull=False)
+                ),
+                name="ended_exactly_when_it_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="queued") | models.Q(lease=None, lease_until=None),
+                name="a_queued_turn_is_nobodys",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(withdrawn=False) | models.Q(status="canceled"),
+                name="only_a_canceled_turn_is_withdrawn",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the answer is still on its way."""
+        return self.status in self.RUNNING
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """The way to messages leads through their conversation's owner."""
+
+    def owned_by(self, user: Any) -> Self:
+        """The owner's messages in conversations that are not deleted."""
+        return self.filter(conversation__owner_id=user.pk, conversation__deleted_at=None)
+
+    def worth_showing(self) -> Self:
+        """Without what is queued or was withdrawn, and without answers stopped before their first word.
+
+        Both messages of a withdrawn turn are empty; the question of any other is not.
+        """
+        asked = self.exclude(turn__status=Turn.Status.QUEUED)
+        return asked.exclude(content="", turn__status=Turn.Status.CANCELED)
+
+
+class Message(models.Model):
+    """One stored utterance: a question, or the answer to it as far as it came."""
+
+    class Role(models.TextChoices):
+        """Who speaks."""
+
+        USER = "user", _("user")
+        ASSISTANT = "assistant", _("assistant")
+
+    id = models.BigAutoField(primary_key=True)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages", verbose_name=_("conversation")
+    )
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="messages", verbose_name=_("turn"))
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices)
+    content = models.TextField(_("content"))
+    # Where in `content` Coze began another answer message (a flow may have several output nodes).
+    breaks = models.JSONField(_("breaks"), default=list, blank=True, editable=False)
+    # The answer as safe HTML, kept with the version of the rendering that made it; empty while it runs.
+    html = models.TextField(_("HTML"), blank=True, editable=False)
+    html_version = models.PositiveSmallIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["turn", "role"], name="one_question_one_answer_a_turn"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.pk}"

@@ -1,0 +1,225 @@
+// The conversation that is open: what its frames mean for the page, and what the person does in it.
+
+import { Asking } from "./asking.js";
+import { listMessages } from "./api.js";
+import { sourceOf } from "./message.js";
+import { announce, toast } from "./notices.js";
+import { newClientId } from "./outbox.js";
+import { errorText, text } from "./strings.js";
+import { applyFrame, matches, resumeFrame } from "./turns.js";
+
+const SPOKEN = { completed: "finished", canceled: "stopped", interrupted: "interrupted", failed: "answer_failed" };
+
+export class OpenConversation {
+  #thread;
+  #composer;
+  #send;
+  #onAdopt;
+  #onGone;
+  #stopWhenBegun = false;
+  #stopping = null;
+
+  /**
+   * `chat` names a conversation that has no id yet. `send` says a frame; `onAdopt(id, content)` hears that a
+   * new chat has become a conversation, `onGone(id)` that one does not exist any more, `onChat(chat)` that a
+   * new chat is to be shown. `outbox`, `sender` and `isOnline` are for the questions.
+   */
+  constructor({ id, chat, thread, send, onAdopt, onGone, onChat, outbox, sender, isOnline }) {
+    this.id = id;
+    this.chat = chat;
+    this.onChat = onChat;
+    this.#thread = thread;
+    this.#send = send;
+    this.#onAdopt = onAdopt;
+    this.#onGone = onGone;
+    this.asking = new Asking({ open: this, thread, outbox, sender, send, isOnline });
+  }
+
+  /** The composer needs us and we need it: it comes second. */
+  attach(composer) {
+    this.#composer = composer;
+  }
+
+  /** Another conversation, or null for a new chat (`chat`, if it has been begun). */
+  show(id, { chat = newClientId() } = {}) {
+    this.id = id;
+    this.chat = chat;
+    this.#stopping = null;
+    this.#stopWhenBegun = false;
+    this.#thread.clear();
+    this.asking.clear();
+    this.#thread.showGreeting(!id);
+    if (id) this.#thread.showSkeleton();
+    this.asking.show();
+    this.#composer.switchTo(id);
+    this.refresh();
+    this.open();
+  }
+
+  /** Asks for the state; sent again whenever the socket comes back. */
+  open() {
+    if (this.id) this.#send({ type: "conversation.open", conversation: this.id });
+  }
+
+  /** An empty new chat greets; anything else does not. */
+  greet() {
+    this.#thread.showGreeting(!this.id && !this.#thread.list.children.length);
+  }
+
+  /** A question was accepted: if it was asked in the new chat that is open, that chat has its id now. */
+  adopt(conversation, { chat, content, createdAt }) {
+    if (this.id !== null || chat !== this.chat) return;
+    this.id = conversation;
+    this.#composer.rename(conversation);
+    this.#onAdopt(conversation, content);
+    // After a reconnect the answer may have run on, or ended: the state tells.
+    if (!createdAt || Date.now() - Date.parse(createdAt) > 2_000) this.open();
+  }
+
+  stop() {
+    const { running } = this.#thread;
+    if (running) {
+      this.#stopping = running.id;
+      this.#send({ type: "turn.stop", turn: running.id });
+    } else this.#stopWhenBegun = true;
+    this.refresh();
+  }
+
+  /** Is an answer on its way, or a question that will bring one? */
+  get busy() {
+    const { running } = this.#thread;
+    if (running) return running.id !== this.#stopping;
+    return !this.#stopWhenBegun && this.asking.sending;
+  }
+
+  refresh() {
+    this.#composer?.setRunning(this.busy);
+  }
+
+  restore(content) {
+    this.#composer.restore(content);
+  }
+
+  /** Takes one frame about turns or the state of this conversation. */
+  take(frame) {
+    if (frame.type === "turn.accepted") this.asking.accepted(frame);
+    else if (frame.type === "turn.started") this.#started(frame);
+    else if (frame.type === "conversation.state") this.#state(frame);
+    else if (frame.type === "error") this.#error(frame);
+    else if (frame.conversation === this.id && this.#aboutQueue(frame)) return;
+    else this.#turnFrame(frame);
+    this.refresh();
+  }
+
+  #aboutQueue(frame) {
+    if (frame.type === "turn.queued") this.asking.queued(frame);
+    else if (frame.type === "turn.edited") this.asking.edited(frame);
+    else if (frame.withdrawn) this.asking.withdrawn(frame);
+    else return false;
+    return true;
+  }
+
+  /** An answer begins; a stop that was pressed before is said now. */
+  begin(turn) {
+    if (!this.#thread.turn(turn)) announce(text("started"));
+    const begun = this.#thread.begin(turn);
+    if (this.#stopWhenBegun) {
+      this.#stopWhenBegun = false;
+      this.stop();
+    }
+    return begun;
+  }
+
+  #started(frame) {
+    if (frame.conversation !== this.id || this.#thread.turn(frame.turn)) return;
+    this.asking.started(frame);
+    this.begin(frame.turn);
+    this.#thread.follow.keep();
+  }
+
+  #turnFrame(frame) {
+    const turn = this.#thread.turn(frame.turn);
+    if (!turn) return;
+    const { changed, send, ended, refetch, mismatch } = applyFrame(turn, frame);
+    if (send) this.#send(send);
+    if (changed) this.#thread.changed(turn.id);
+    if (mismatch) this.#thread.countMismatch();
+    if (refetch) this.complete();
+    if (!ended) return;
+    if (!mismatch) this.#verify(turn.text, frame.digest);
+    this.#thread.draw();
+    if (this.#stopping === turn.id) this.#stopping = null;
+    announce(text(SPOKEN[turn.status] ?? "finished"));
+  }
+
+  async #verify(content, digest) {
+    if (await matches(content, digest)) return;
+    this.#thread.countMismatch();
+    this.complete();
+  }
+
+  /** Shows the stored form of what arrived incomplete. */
+  async complete() {
+    const { id } = this;
+    try {
+      const { items } = await listMessages(id);
+      if (id === this.id) this.#thread.fill(items);
+    } catch (error) {
+      // The text that arrived stays; opening the conversation again brings the whole.
+      if (error.status === 404) this.#onGone(id);
+    }
+  }
+
+  #state({ conversation, messages, has_more: hasMore, turn, queued = [] }) {
+    if (conversation.id !== this.id) return;
+    const incomplete = this.#thread.reconcile(messages);
+    // A state may be shorter than what the page already shows: then it says nothing about what is before that.
+    if (String(messages[0]?.id) === this.#thread.firstId) this.#thread.offerOlder(hasMore);
+    if (incomplete) this.complete();
+    if (turn) this.begin(turn);
+    if (turn && turn === this.#stopping) this.#send({ type: "turn.stop", turn });
+    const { running } = this.#thread;
+    // A turn we believe to be running and the server does not: its end was missed.
+    if (running && running.id !== turn) this.#send(resumeFrame(running));
+    this.asking.setQueue(queued);
+    this.asking.show();
+    this.#thread.follow.keep();
+  }
+
+  #error(frame) {
+    if (frame.client_id) {
+      this.#stopWhenBegun = false;
+      this.asking.refused(frame);
+    } else if (this.asking.notChanged(frame)) toast(errorText(frame));
+    // It may be the open conversation that another tab deleted while we were away.
+    else if (frame.code === "not_found" && this.id) this.complete();
+    else toast(errorText(frame));
+  }
+
+  /** What the buttons inside a message do. */
+  act(name, item) {
+    if (name === "again") this.#askAgain(item);
+    else if (name === "continue") this.asking.ask(text("please_go_on"));
+    else this.asking.act(name, item);
+    this.refresh();
+  }
+
+  #askAgain(item) {
+    const question = this.#thread.questionOf(item.dataset.turn);
+    if (question && !this.busy) this.asking.ask(sourceOf(question));
+  }
+
+  async older() {
+    const { id } = this;
+    this.#thread.offerOlder(false);
+    try {
+      const { items, next } = await listMessages(id, { before: this.#thread.firstId });
+      if (id !== this.id) return;
+      this.#thread.prepend(items);
+      this.#thread.offerOlder(Boolean(next) && items.length > 0);
+    } catch {
+      this.#thread.offerOlder(true);
+      toast(text("not_loaded"));
+    }
+  }
+}

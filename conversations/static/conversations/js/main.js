@@ -1,0 +1,205 @@
+// The chat page: reads its configuration, joins the parts, and routes frames, keys and addresses.
+
+import { codeOf, copy } from "./code.js";
+import { Banner } from "./banner.js";
+import { Composer } from "./composer.js";
+import { OpenConversation } from "./conversation.js";
+import { byId } from "./dom.js";
+import { Drafts } from "./drafts.js";
+import { ConversationMenu, setUpAccountMenu } from "./menu.js";
+import { sourceOf, startWaitingClock } from "./message.js";
+import { toast } from "./notices.js";
+import { laneOf, newClientId, Outbox } from "./outbox.js";
+import { Sender } from "./sender.js";
+import { Session } from "./session.js";
+import { Sidebar, setUpOverlay } from "./sidebar.js";
+import { Socket } from "./socket.js";
+import { Store } from "./store.js";
+import { text } from "./strings.js";
+import { Thread } from "./thread.js";
+import { Unsent } from "./unsent.js";
+
+const config = JSON.parse(byId("page-config").textContent);
+const siteTitle = document.title.split("·").at(-1).trim();
+const { user } = config;
+const store = new Store(user);
+const drafts = new Drafts({ user, store });
+const overlay = setUpOverlay();
+let wasOnline = false;
+const menu = new ConversationMenu({ onChoose: choose });
+const thread = new Thread({ onOlder: () => open.older() });
+const banner = new Banner({ onRetry: () => socket.connect(), waiting: () => outbox.all().length });
+const socket = new Socket({ path: config.socket_path, user, onFrame: route, onState: connection });
+const isOnline = () => socket.online;
+const send = (frame) => socket.send(frame);
+const outbox = new Outbox({
+  user,
+  store,
+  onChange: () => {
+    open.asking.show();
+    open.refresh();
+    unsent.show();
+    sender.pump();
+  },
+  onAccepted: (frame, entry) => open.asking.acceptedElsewhere(frame, entry),
+});
+const sender = new Sender({ outbox, say: send, ready: isOnline, doubt: () => socket.check() });
+const open = new OpenConversation({
+  id: config.conversation,
+  chat: history.state?.chat ?? newClientId(),
+  thread,
+  outbox,
+  sender,
+  send,
+  isOnline,
+  onAdopt: (id, content) => {
+    history.replaceState(null, "");
+    sidebar.put({ id, title: content.slice(0, 40), running: true });
+    arrive(id, { push: true });
+  },
+  onGone: (id) => gone(id),
+  onChat: (chat) => go(null, { chat }),
+});
+const unsent = new Unsent({ outbox, lane: () => open.id ?? open.chat, onShow: (entry) => go(entry.conversation, entry) });
+const session = new Session({
+  user,
+  waiting: () => outbox.all().length > 0 || drafts.any(),
+  leave: () => outbox.clear(),
+});
+const composer = new Composer({
+  drafts,
+  conversation: config.conversation,
+  limit: config.content_limit,
+  onSend: (content, options) => open.asking.ask(content, options),
+  onStop: () => open.stop(),
+});
+const sidebar = new Sidebar({
+  menu,
+  onOpen: (id) => go(id),
+  onTitle: (id, title) => id === open.id && showTitle(title),
+  onDeleted: (id) => id === open.id && go(null),
+});
+
+/** A new socket: ask for the state of what is open, and repeat what was never accepted. */
+function connection(state) {
+  banner.show(state);
+  document.documentElement.dataset.connection = state.name;
+  session.show(state);
+  open.refresh();
+  if (state.name !== "online") {
+    sender.lost();
+    return;
+  }
+  open.open();
+  if (wasOnline) sidebar.refresh();
+  wasOnline = true;
+  sender.pump();
+}
+
+/** "rename" happens in the list, so the list must be in sight. */
+function choose(act, id) {
+  if (act === "rename") overlay.open();
+  sidebar[act](id);
+}
+
+function route(frame) {
+  if (frame.type === "conversation.updated") {
+    sidebar.put(frame.conversation);
+    if (frame.conversation.id === open.id) showTitle(frame.conversation.title);
+  } else if (frame.type === "conversation.deleted") {
+    gone(frame.conversation);
+  } else {
+    if (frame.type === "conversation.state" && frame.conversation.id === open.id) showTitle(frame.conversation.title);
+    open.take(frame);
+  }
+}
+
+/** A conversation does not exist any more: not in the list, and not before our eyes. */
+function gone(id) {
+  sidebar.remove(id);
+  const chat = open.asking.keep(id);
+  if (id !== open.id) return;
+  go(null, { chat });
+  toast(text("gone"));
+}
+
+function showTitle(title) {
+  byId("title").textContent = title;
+  document.title = title ? `${title} · ${siteTitle}` : siteTitle;
+}
+
+/** Address, title and marks for the conversation that is now shown. */
+function arrive(id, { push }) {
+  const path = id ? `/c/${id}/` : "/";
+  if (push && location.pathname !== path) history.pushState(null, "", path);
+  sidebar.select(id);
+  showTitle(id ? sidebar.titleOf(id) : "");
+  byId("conversation-more").hidden = !id;
+}
+
+/** Shows a conversation in place; false means: follow the link, the socket is not there to bring it. */
+function go(id, { push = true, chat } = {}) {
+  if (id && !socket.online) return false;
+  overlay.close();
+  if (id !== open.id || id === null) open.show(id, { chat });
+  arrive(id, { push });
+  unsent.show();
+  return true;
+}
+
+for (const link of document.querySelectorAll("[data-new]")) {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    go(null);
+  });
+}
+addEventListener("popstate", () => {
+  const id = /^\/c\/([0-9a-f-]{36})\/$/.exec(location.pathname)?.[1] ?? null;
+  if (!go(id, { push: false, chat: history.state?.chat })) location.reload();
+});
+byId("greeting").addEventListener("click", (event) => {
+  const { suggestion } = event.target.closest("[data-suggestion]")?.dataset ?? {};
+  if (suggestion) composer.submit(suggestion);
+});
+byId("conversation-more").addEventListener("click", (event) => menu.open(open.id, event.currentTarget));
+thread.list.addEventListener("click", (event) => {
+  const pressed = event.target.closest("button");
+  const item = pressed?.closest(".message");
+  if (!item) return;
+  if (pressed.matches(".code-copy")) copy(codeOf(pressed), pressed);
+  else if (pressed.matches("[data-copy]")) copy(sourceOf(item), pressed);
+  else if (pressed.dataset.act) open.act(pressed.dataset.act, item);
+});
+for (const form of document.querySelectorAll("[data-language]")) {
+  form.addEventListener("submit", () => (form.elements.next.value = location.pathname));
+}
+// Esc closes the top layer only: dialogs and menus do so by themselves, then the sidebar, then the answer stops.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+  if (document.querySelector("dialog[open], :popover-open") || overlay.close()) return;
+  if (open.busy) open.stop();
+});
+
+setUpAccountMenu();
+startWaitingClock(thread.list);
+open.attach(composer);
+if (config.turn) open.begin(config.turn);
+open.refresh();
+composer.focus();
+socket.connect();
+outbox.opened.then(resume);
+
+/** What an earlier page left: a new chat that was named meanwhile, or one with questions nobody shows. */
+function resume() {
+  if (!open.id) {
+    const named = outbox.conversationOf(open.chat);
+    const left = outbox.all().findLast(({ conversation }) => !conversation);
+    if (named) location.replace(`/c/${named}/`);
+    else if (left && !outbox.of(open.chat).length) open.chat = laneOf(left);
+  }
+  open.asking.show();
+  open.refresh();
+  unsent.show();
+  sender.pump();
+}

@@ -1,0 +1,226 @@
+// The list of messages: finds, adds and reconciles them, and draws running turns once a frame.
+
+import { addCopyButtons } from "./code.js";
+import { byId, element } from "./dom.js";
+import { drawTurn, fillAnswer, makeAnswer, makeQuestion, markQuestion, remember, showTime } from "./message.js";
+import { Follow } from "./scroll.js";
+import { isTerminal, newTurn } from "./turns.js";
+
+// A hidden tab gets no animation frames; its picture may be a little older.
+const HIDDEN_DRAW = 250;
+
+export class Thread {
+  #box = byId("thread-scroll");
+  #list = byId("thread");
+  #inner = byId("thread-inner");
+  #greeting = byId("greeting");
+  #older = byId("thread-older");
+  #turns = new Map();
+  #dirty = new Set();
+  #scheduled = false;
+
+  constructor({ onOlder }) {
+    this.follow = new Follow(this.#box);
+    this.#box.classList.remove("from-end");
+    this.follow.toEnd();
+    addCopyButtons(this.#list);
+    for (const item of this.#list.children) showTime(item);
+    this.#older.querySelector("button").addEventListener("click", onOlder);
+    document.addEventListener("visibilitychange", () => document.hidden || this.draw());
+  }
+
+  get list() {
+    return this.#list;
+  }
+
+  /** The turn whose answer is being written here, if any. */
+  get running() {
+    for (const { turn } of this.#turns.values()) if (!isTerminal(turn.status)) return turn;
+    return null;
+  }
+
+  get firstId() {
+    return this.#list.querySelector(".message")?.dataset.message;
+  }
+
+  clear() {
+    this.#turns.clear();
+    this.#dirty.clear();
+    this.#list.replaceChildren();
+    this.offerOlder(false);
+    this.follow.following = true;
+  }
+
+  /** Shows the greeting of an empty chat, or the conversation. */
+  showGreeting(shown) {
+    this.#greeting.hidden = !shown;
+    this.#inner.hidden = shown;
+  }
+
+  /** Grey lines after 200 ms, while a conversation is on its way. */
+  showSkeleton() {
+    const made = element("li", "skeleton");
+    for (let line = 0; line < 4; line += 1) made.append(element("i"));
+    this.#list.replaceChildren(made);
+  }
+
+  offerOlder(offered) {
+    this.#older.hidden = !offered;
+  }
+
+  turn(id) {
+    return this.#turns.get(id)?.turn;
+  }
+
+  question(clientId) {
+    return this.#list.querySelector(`[data-client="${CSS.escape(clientId)}"]`);
+  }
+
+  /** The stored question of a turn. */
+  questionOf(turn) {
+    return this.#ofTurn(turn, "user");
+  }
+
+  /** A turn that was withdrawn leaves nothing behind. */
+  forget(turn) {
+    this.#turns.delete(turn);
+    for (const role of ["user", "assistant"]) this.#ofTurn(turn, role)?.remove();
+  }
+
+  /** What arrived was not what was sent; whoever watches over the page can count it. */
+  countMismatch() {
+    this.#list.dataset.mismatches = Number(this.#list.dataset.mismatches ?? 0) + 1;
+  }
+
+  #message(id) {
+    return this.#list.querySelector(`[data-message="${CSS.escape(id)}"]`);
+  }
+
+  #ofTurn(id, role) {
+    return id && this.#list.querySelector(`.message-${role}[data-turn="${CSS.escape(id)}"]`);
+  }
+
+  addQuestion(fields) {
+    this.showGreeting(false);
+    const item = makeQuestion(fields);
+    this.#list.append(item);
+    return item;
+  }
+
+  /** The running answer of a turn: as it stands on the page, or begun behind its question. */
+  begin(id) {
+    const known = this.#turns.get(id);
+    if (known) return known.turn;
+    const turn = newTurn(id);
+    let item = this.#ofTurn(id, "assistant");
+    if (!item) {
+      item = makeAnswer({ turn: id });
+      const question = this.#ofTurn(id, "user");
+      if (question) question.after(item);
+      else this.#list.append(item);
+    }
+    item.dataset.status = "in_progress";
+    this.#turns.set(id, { turn, item });
+    // What the server rendered of it stays until the first frame brings the same and more.
+    if (!item.querySelector(".finished").hasChildNodes()) this.changed(id);
+    return turn;
+  }
+
+  /** Marks a turn for the next frame. */
+  changed(id) {
+    this.#dirty.add(id);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    if (document.hidden) setTimeout(() => this.draw(), HIDDEN_DRAW);
+    else requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    this.#scheduled = false;
+    for (const id of this.#dirty) {
+      const known = this.#turns.get(id);
+      if (!known) continue;
+      drawTurn(known.item, known.turn);
+      if (isTerminal(known.turn.status)) this.#turns.delete(id);
+    }
+    this.#dirty.clear();
+    this.follow.keep();
+  }
+
+  /** Brings the page in line with the server's newest messages; returns whether some need their full form. */
+  reconcile(messages) {
+    this.#list.querySelector(".skeleton")?.remove();
+    let previous = null;
+    let incomplete = false;
+    for (const message of messages) {
+      const item = this.#place(message, previous);
+      if (this.#update(item, message) || message.truncated) incomplete = true;
+      previous = item;
+    }
+    this.follow.keep();
+    return incomplete;
+  }
+
+  #place(message, previous) {
+    const found = this.#message(message.id) ?? this.#ofTurn(message.turn, message.role);
+    if (found) return found;
+    const item =
+      message.role === "user"
+        ? makeQuestion({ id: message.id, turn: message.turn, content: message.content, createdAt: message.created_at })
+        : makeAnswer({ id: message.id, turn: message.turn, status: message.status });
+    if (previous) previous.after(item);
+    else {
+      const later = [...this.#list.children].find((other) => Number(other.dataset.message) > Number(message.id));
+      if (later) later.before(item);
+      else this.#list.append(item);
+    }
+    return item;
+  }
+
+  /** True if the answer is shown without the server's HTML, because a frame carries none. */
+  #update(item, message) {
+    item.dataset.message = message.id;
+    item.dataset.turn = message.turn ?? "";
+    if (message.role === "user") {
+      remember(item, message.content);
+      if (item.dataset.status) markQuestion(item, "accepted");
+      return false;
+    }
+    // A running answer comes as turn.sync; its stored copy is only older.
+    if (!isTerminal(message.status)) return false;
+    this.#turns.delete(message.turn);
+    const same = item.dataset.status === message.status && item.querySelector(".live:empty");
+    if (same && item.querySelector(".finished:not(:empty)")) {
+      remember(item, message.content);
+      return false;
+    }
+    fillAnswer(item, message);
+    return message.html === undefined && message.content !== "";
+  }
+
+  /** Replaces what is shown of stored messages by their full form. */
+  fill(messages) {
+    for (const message of messages) {
+      const item = this.#message(message.id) ?? this.#ofTurn(message.turn, message.role);
+      if (item && message.role === "assistant" && isTerminal(message.status)) fillAnswer(item, message);
+      else if (item && message.role === "user") item.querySelector(".bubble").textContent = message.content;
+    }
+    this.follow.keep();
+  }
+
+  /** Puts an earlier page above, without moving what is being read. */
+  prepend(messages) {
+    this.follow.holding(() => {
+      const made = messages.filter((message) => !this.#message(message.id)).map((message) => {
+        if (message.role === "user") {
+          const { id, turn, content, created_at: createdAt } = message;
+          return makeQuestion({ id, turn, content, createdAt });
+        }
+        const item = makeAnswer(message);
+        fillAnswer(item, message);
+        return item;
+      });
+      this.#list.prepend(...made);
+    });
+  }
+}

@@ -1,0 +1,29 @@
+"""The turn engine: a question goes in, its answer grows, and exactly one end is reached.
+
+The server owns a running answer. Closing a tab never ends it; `stop` does, and only its owner's.
+"""
+
+from conversations.turns.beginning import Begun, begin
+from conversations.turns.changes import delete_conversation, rename_conversation
+from conversations.turns.engine import Engine, engine, hub
+from conversations.turns.reading import describe_conversation, newest_messages
+from conversations.turns.starting import SignedOut, ask, edit, open_conversation, resume, start, stop
+
+__all__ = [
+    "Begun",
+    "Engine",
+    "SignedOut",
+    "ask",
+    "begin",
+    "delete_conversation",
+    "describe_conversation",
+    "edit",
+    "engine",
+    "hub",
+    "newest_messages",
+    "open_conversation",
+    "rename_conversation",
+    "resume",
+    "start",
+    "stop",
+]

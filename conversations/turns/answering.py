@@ -1,0 +1,195 @@
+"""One question travels to Coze and its answer comes back: tokens, Coze's conversation, the stream."""
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+
+from django.conf import settings
+
+from accounts import signing_in, tokens
+from conversations.models import Turn
+from conversations.turns import counterparts, retrying, saving
+from conversations.turns.retrying import Retries
+from conversations.turns.running import RunningTurn
+from cozechat import database
+from cozechat.catalog.clients import coze_client
+from cozechat.coze.breaker import Breaker
+from cozechat.coze.errors import CozeError, TokenRefused, WrongConversation
+from cozechat.coze.types import (
+    ActionRequired,
+    Caller,
+    ChatCompleted,
+    ChatCreated,
+    ChatEvent,
+    MessageCompleted,
+    MessageDelta,
+    WorkflowChat,
+)
+
+logger = logging.getLogger(__name__)
+
+# A delta of more characters than this is taken in pieces.
+_LARGE = 8_000
+
+
+class AnswerTooLong(Exception):
+    """The answer is longer than this site takes."""
+
+
+async def answer(running: RunningTurn) -> Turn.Status:
+    """Ask Coze and let the live turn grow; returns the status it ended with.
+
+    Raises CozeError. Asked again is only after a refusal before anything ran, so nothing can run twice: see
+    `retrying` for what is worth a second attempt, and `counterparts` for a conversation that Coze has lost.
+    """
+    asking = _Asking(running)
+    retries = Retries()
+    with signing_in.attempt(running.assistant.app) as sign_in:
+        while not running.stopped:
+            try:
+                return await asking.ask(sign_in)
+            except WrongConversation:
+                logger.critical(
+                    "isolation alarm: turn %s was answered in another conversation; nothing of it is shown",
+                    running.id,
+                )
+                raise
+            except CozeError as error:
+                pause = retries.pause_after(error) if retrying.may_ask_again(running) else None
+                if pause is None:
+                    raise
+                logger.info("turn %s: %s; trying once more in %.1f s", running.id, error, pause)
+                if isinstance(error, TokenRefused):
+                    await tokens.discard(asking.owner, app=running.assistant.app, token=running.token)
+                await retrying.wait(running, seconds=pause)
+    return Turn.Status.CANCELED
+
+
+class _Asking:
+    """One question on its way to Coze; what was found out on the way is kept for the next attempt."""
+
+    def __init__(self, running: RunningTurn) -> None:
+        self.running = running
+        self.owner = running.begun.owner
+        self.client = coze_client(running.assistant.app)
+        self._history: counterparts.History = ()
+        self._may_be_lost = bool(running.begun.conversation.coze_conversation_id)
+
+    async def ask(self, sign_in: Breaker) -> Turn.Status:
+        """One attempt: a token, Coze's conversation, the stream."""
+        running = self.running
+        running.token = await tokens.access_token(self.owner, app=running.assistant.app)
+        caller = Caller(token=running.token, session_name=self.owner.session_name)
+        if not running.begun.conversation.coze_conversation_id:
+            self._history = await counterparts.provide(running, client=self.client, caller=caller)
+        try:
+            return await self._stream(caller, sign_in)
+        except counterparts.DOUBTFUL as refusal:
+            if not self._may_be_lost or not retrying.may_ask_again(running):
+                raise
+            history = await counterparts.replace_if_lost(running, refusal, client=self.client, caller=caller)
+            self._may_be_lost = False
+            if history is None:
+                raise
+            self._history = history
+        return await self._stream(caller, sign_in)
+
+    async def _stream(self, caller: Caller, sign_in: Breaker) -> Turn.Status:
+        if self.running.stopped:
+            return Turn.Status.CANCELED
+        running = self.running
+        async with self.client.workflow_chat(caller, _chat(running, caller, self._history)) as stream:
+            sign_in.succeeded()
+            running.log_id = stream.log_id
+            reading = _Reading(running)
+            running.stream = stream
+            async for event in stream:
+                if running.stopped:
+                    break
+                await reading.take(event)
+                if reading.settled:
+                    # Coze may take its time to close the stream: the answer does not wait for that.
+                    break
+        return Turn.Status.CANCELED if running.stopped else reading.status
+
+
+def _chat(running: RunningTurn, caller: Caller, history: counterparts.History) -> WorkflowChat:
+    assistant, conversation = running.assistant, running.begun.conversation
+    return WorkflowChat(
+        workflow_id=assistant.workflow_id,
+        question=running.begun.question.content,
+        conversation_id=conversation.coze_conversation_id,
+        app_id=assistant.coze_app_id or None,
+        bot_id=assistant.bot_id or None,
+        history=history,
+        parameters=running.begun.turn.parameters or None,
+        ext={"user_id": caller.session_name},
+    )
+
+
+class _Reading:
+    """Applies the events of one stream to its turn."""
+
+    def __init__(self, running: RunningTurn) -> None:
+        self.running = running
+        self.status = Turn.Status.COMPLETED
+        self.settled = False
+        self._message_id = ""
+        self._seen: set[str] = set()
+
+    async def take(self, event: ChatEvent) -> None:
+        """One event; only the first of a stream touches the database."""
+        match event:
+            case MessageDelta() if len(event.content) > _LARGE:
+                await self._large_delta(event)
+            case MessageDelta():
+                self._delta(event)
+            case MessageCompleted():
+                await self._completed(event)
+            case ChatCreated():
+                self.running.coze_chat_id = event.chat_id
+                if not await database.run(saving.mark_in_progress, self.running):
+                    self.running.stop()
+            case ChatCompleted():
+                self.running.usage = event.usage
+                self.settled = True
+            case ActionRequired():
+                self.status = Turn.Status.REQUIRES_ACTION
+                self.settled = True
+
+    async def _large_delta(self, event: MessageDelta) -> None:
+        """A delta that is long to render comes in pieces, with everybody else's turn between them."""
+        for start in range(0, len(event.content), _LARGE):
+            self._delta(replace(event, content=event.content[start : start + _LARGE]))
+            self.running.live.flush()
+            await asyncio.sleep(0)
+
+    def _delta(self, event: MessageDelta) -> None:
+        if not event.content:
+            return
+        live = self.running.live
+        if event.message_id != self._message_id:
+            live.part()
+            self._message_id = event.message_id
+            self._seen.add(event.message_id)
+        if self.running.first_delta_at is None:
+            self.running.first_delta_at = time.time()
+        if live.length + len(event.content) > settings.TURN_ANSWER_LIMIT:
+            raise AnswerTooLong
+        live.append(storable(event.content))
+
+    async def _completed(self, event: MessageCompleted) -> None:
+        message = event.message
+        if message.type == "follow_up" and len(self.running.suggestions) < 5:
+            self.running.suggestions.append(storable(message.content)[:200])
+        elif message.type == "answer" and message.id not in self._seen:
+            # An answer that came without deltas: the whole of it at once.
+            await self._large_delta(
+                MessageDelta(message_id=message.id, content=message.content, reasoning_content="")
+            )
+
+
+def storable(text: str) -> str:
+    """PostgreSQL stores no NUL; a replacement mark stands in for it everywhere."""
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text

@@ -1,0 +1,160 @@
+"""A question becomes a turn: one transaction, once for each `client_id`."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from conversations.frames import Refused, TurnStart
+from conversations.models import Conversation, Message, Turn
+from cozechat.catalog.environment import default_assistant
+from cozechat.catalog.models import Assistant
+
+# How long an engine may be silent before its turns are taken from it.
+LEASE = timedelta(seconds=15)
+# How many questions may wait in one conversation.
+QUEUE = 10
+_TITLE_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A turn in the database, with what its engine needs. `replayed`: it was there already."""
+
+    turn: Turn
+    conversation: Conversation
+    owner: User
+    question: Message
+    answer: Message
+    replayed: bool = False
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for the turn before it, and is not to be run yet."""
+        return self.turn.status == Turn.Status.QUEUED
+
+
+def begin(user: User, *, frame: TurnStart) -> Begun:
+    """Store question and turn; the same `client_id` again finds what it made the first time.
+
+    Where a turn runs or waits already, this one is queued if the frame allows it. Raises Refused: not_found, busy
+    (it may not wait, or the queue is full). What must not happen twice is refused by the database, so that of
+    many simultaneous calls one wins.
+    """
+    try:
+        with transaction.atomic():
+            return _create(user, frame)
+    except (IntegrityError, Refused) as error:
+        known = _known(user, frame)
+        if known:
+            return known
+        if isinstance(error, Refused):
+            raise
+        raise _busy(frame) from None
+
+
+def _busy(frame: TurnStart) -> Refused:
+    text = _("An answer is still running here. Wait for it or stop it.")
+    return Refused("busy", text, client_id=str(frame.client_id))
+
+
+def _known(user: User, frame: TurnStart) -> Begun | None:
+    turn = (
+        Turn.objects.filter(owner=user, client_id=frame.client_id)
+        .select_related("owner", "conversation__assistant__app")
+        .first()
+    )
+    return None if turn is None else begun_of(turn, replayed=True)
+
+
+def begun_of(turn: Turn, *, replayed: bool = False) -> Begun:
+    """A turn that is in the database already, with its messages."""
+    messages = {message.role: message for message in turn.messages.all()}
+    return Begun(
+        turn=turn,
+        conversation=turn.conversation,
+        owner=turn.owner,
+        question=messages[Message.Role.USER],
+        answer=messages[Message.Role.ASSISTANT],
+        replayed=replayed,
+    )
+
+
+def _create(user: User, frame: TurnStart) -> Begun:
+    now = timezone.now()
+    conversation = (
+        _new_conversation(user, frame, now=now) if frame.conversation is None else _conversation(user, frame)
+    )
+    waits = frame.conversation is not None and _must_wait(conversation, frame)
+    turn = Turn.objects.create(
+        conversation=conversation,
+        owner=user,
+        client_id=frame.client_id,
+        parameters=frame.parameters,
+        status=Turn.Status.QUEUED if waits else Turn.Status.CREATED,
+        lease=None if waits else uuid.uuid4(),
+        lease_until=None if waits else now + LEASE,
+    )
+    question, answer = Message.objects.bulk_create(
+        [
+            Message(conversation=conversation, turn=turn, role=Message.Role.USER, content=frame.content),
+            Message(conversation=conversation, turn=turn, role=Message.Role.ASSISTANT, content=""),
+        ]
+    )
+    if frame.conversation:
+        conversation.title = conversation.title or title_from(frame.content)
+        conversation.active_at = now
+        conversation.save(update_fields=["title", "active_at"])
+    return Begun(turn=turn, conversation=conversation, owner=user, question=question, answer=answer)
+
+
+def _must_wait(conversation: Conversation, frame: TurnStart) -> bool:
+    """Whether something runs or waits here; its row is locked, so nobody else begins or queues meanwhile."""
+    states = list(conversation.turns.filter(status__in=Turn.OPEN).order_by().values_list("status", flat=True))
+    if not states:
+        return False
+    if not frame.queue:
+        raise _busy(frame)
+    if states.count(Turn.Status.QUEUED) >= QUEUE:
+        text = _("%(count)d questions are waiting here already. Send this one later.") % {"count": QUEUE}
+        raise Refused("busy", text, client_id=str(frame.client_id))
+    return True
+
+
+def _new_conversation(user: User, frame: TurnStart, *, now: datetime) -> Conversation:
+    title = title_from(frame.content)
+    return Conversation.objects.create(owner=user, assistant=_assistant(frame), title=title, active_at=now)
+
+
+def _conversation(user: User, frame: TurnStart) -> Conversation:
+    # Locked, so that a deletion and a question take turns.
+    conversation = (
+        Conversation.objects.select_for_update(of=("self",))
+        .owned_by(user)
+        .select_related("assistant__app")
+        .filter(pk=str(frame.conversation))
+        .first()
+    )
+    if conversation is None:
+        raise Refused("not_found", _("This conversation does not exist."), client_id=str(frame.client_id))
+    return conversation
+
+
+def _assistant(frame: TurnStart) -> Assistant:
+    default = default_assistant()
+    chosen = (
+        default if frame.assistant is None else Assistant.objects.offered().filter(pk=frame.assistant).first()
+    )
+    if chosen is None:
+        raise Refused("not_found", _("This assistant is not available."), client_id=str(frame.client_id))
+    return chosen
+
+
+def title_from(question: str) -> str:
+    """A title for a new conversation: the beginning of its first question."""
+    line = " ".join(question.split())
+    return line if len(line) <= _TITLE_CHARACTERS else line[: _TITLE_CHARACTERS - 1].rstrip() + "…"

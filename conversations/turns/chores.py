@@ -1,0 +1,33 @@
+"""What an engine does again and again beside its turns."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
+
+logger = logging.getLogger(__name__)
+
+# A loop that comes back to a chore so much later than asked for stood still: somebody computes or waits in it.
+LATE = 1.0
+_told: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+
+
+async def repeat(chore: Callable[[], Awaitable[None]], *, every: float) -> None:
+    """Do a chore for ever, with `every` seconds between; one that fails is logged and tried again at its next time."""
+    while True:
+        try:
+            await chore()
+        except Exception:
+            logger.exception("a chore failed: %s", getattr(chore, "__qualname__", chore))
+        await _sleep(every)
+
+
+async def _sleep(seconds: float) -> None:
+    """Sleep, and say it in the log when the event loop stood still meanwhile; of many chores one says it."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + seconds
+    await asyncio.sleep(seconds)
+    now = loop.time()
+    if now - due > LATE and now - _told.get(loop, 0.0) > LATE:
+        _told[loop] = now
+        logger.warning("the event loop stood still for up to %.1f seconds", now - due)

@@ -1,0 +1,97 @@
+"""Coze's conversation beside each of ours: made when it is needed, made anew when Coze has lost it."""
+
+import contextlib
+import logging
+
+from conversations.models import Message
+from conversations.turns import saving
+from conversations.turns.running import RunningTurn
+from cozechat import database
+from cozechat.coze.client import CozeClient
+from cozechat.coze.errors import (
+    ConversationNotFound,
+    CozeError,
+    NotFound,
+    NotPublished,
+    PermissionDenied,
+)
+from cozechat.coze.types import Caller
+
+logger = logging.getLogger(__name__)
+
+# How many earlier messages travel along when a conversation has to be made anew at Coze.
+_HISTORY = 40
+# Coze documents 4002 for a conversation that is missing or foreign; 4200 and 4101 fit its words as well, but also
+# mean a workflow that is not published, and a token that may not do this.
+DOUBTFUL = (NotFound, NotPublished, PermissionDenied)
+
+History = tuple[tuple[str, str], ...]
+
+
+async def provide(running: RunningTurn, *, client: CozeClient, caller: Caller) -> History:
+    """Make a conversation of this user's own at Coze; returns the history that it has to be told."""
+    return await _adopt(running, await _make(running, client=client, caller=caller))
+
+
+async def replace_if_lost(
+    running: RunningTurn, refusal: CozeError, *, client: CozeClient, caller: Caller
+) -> History | None:
+    """A new conversation for one that Coze has lost, with what it has to be told; None: the refusal meant something else.
+
+    What the refusal leaves in doubt is asked. Only then another conversation takes the place of the old one.
+    """
+    lost = running.begun.conversation.coze_conversation_id
+    if not lost:
+        return None
+    if isinstance(refusal, ConversationNotFound):
+        made = await _make(running, client=client, caller=caller)
+    else:
+        if await _knows(client, caller, lost):
+            return None
+        made = await _make(running, client=client, caller=caller)
+        if not await _knows(client, caller, made):
+            # This token may look at no conversation at all, so nothing is known about the old one.
+            with contextlib.suppress(CozeError):
+                await client.delete_conversation(caller, made)
+            return None
+    logger.info("turn %s: Coze no longer knows its conversation; a new one takes its place", running.id)
+    await database.run(saving.forget_coze_conversation, running, coze_id=lost)
+    return await _adopt(running, made)
+
+
+async def _knows(client: CozeClient, caller: Caller, conversation_id: str) -> bool:
+    try:
+        await client.retrieve_conversation(caller, conversation_id)
+    except DOUBTFUL:
+        return False
+    return True
+
+
+async def _make(running: RunningTurn, *, client: CozeClient, caller: Caller) -> str:
+    title = running.begun.conversation.title
+    made = await client.create_conversation(
+        caller, bot_id=running.assistant.bot_id or None, name=title or None
+    )
+    return made.id
+
+
+async def _adopt(running: RunningTurn, coze_id: str) -> History:
+    kept, history = await database.run(_keep_and_recall, running, coze_id=coze_id)
+    if not kept:
+        running.stop()
+    running.begun.conversation.coze_conversation_id = coze_id
+    return history
+
+
+def _keep_and_recall(running: RunningTurn, *, coze_id: str) -> tuple[bool, History]:
+    title = running.begun.conversation.title
+    kept = saving.keep_coze_conversation(running, coze_id=coze_id, name=title)
+    return kept, _earlier(running)
+
+
+def _earlier(running: RunningTurn) -> History:
+    """What was said before, oldest first; only what has text."""
+    before = Message.objects.filter(conversation=running.begun.conversation, pk__lt=running.begun.question.pk)
+    shown = before.worth_showing().exclude(content="")
+    rows = shown.order_by("-pk").values_list("role", "content")[:_HISTORY]
+    return tuple(reversed([(role, content) for role, content in rows]))

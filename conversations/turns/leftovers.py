@@ -1,0 +1,43 @@
+"""Deletes at Coze what deleted accounts have left there."""
+
+import logging
+from itertools import groupby
+
+from conversations.models import CozeLeftover
+from cozechat import database
+from cozechat.catalog.clients import coze_client
+from cozechat.catalog.models import CozeApp
+from cozechat.coze.errors import CONVERSATION_GONE, CozeError
+from cozechat.coze.types import Caller
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 50
+# The account's stored token went with it: this one is for the farewell only (seconds).
+_TTL = 900
+
+
+async def clear_leftovers() -> None:
+    """One round. What fails stays, and is tried again at the next."""
+    found = await database.run(_oldest)
+    for (app, session_name), leftovers in groupby(found, key=lambda row: (row.app, row.session_name)):
+        try:
+            await _clear(app, session_name, list(leftovers))
+        except CozeError as error:
+            logger.warning("what a deleted account left at Coze is still there: %s", error)
+
+
+def _oldest() -> list[CozeLeftover]:
+    return list(CozeLeftover.objects.select_related("app").order_by("app_id", "session_name", "pk")[:_BATCH])
+
+
+async def _clear(app: CozeApp, session_name: str, leftovers: list[CozeLeftover]) -> None:
+    client = coze_client(app)
+    issued = await client.exchange(session_name=session_name, ttl=_TTL)
+    caller = Caller(token=issued.token, session_name=session_name)
+    for leftover in leftovers:
+        try:
+            await client.delete_conversation(caller, leftover.coze_conversation_id)
+        except CONVERSATION_GONE:
+            logger.info("conversation %s was gone at Coze already", leftover.coze_conversation_id)
+        await database.run(leftover.delete)

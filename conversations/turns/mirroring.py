@@ -1,0 +1,116 @@
+"""Keeps Coze's side like ours: titles that were changed, conversations that were deleted.
+
+What has to be done stands in the rows themselves (`coze_title` differs from `title`; `deleted_at` is set), so a
+restart forgets nothing and doing it twice does no harm.
+"""
+
+import logging
+import time
+import uuid
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import User
+from conversations.models import Conversation
+from conversations.turns.leftovers import clear_leftovers
+from cozechat import database
+from cozechat.catalog.clients import coze_client
+from cozechat.coze.errors import CONVERSATION_GONE, CozeError, TokenRefused
+from cozechat.coze.types import Caller
+
+logger = logging.getLogger(__name__)
+
+EVERY = 1.0
+_LOOK_EVERY = 30.0
+_BATCH = 20
+_LONGEST_WAIT = 3600.0
+# A deleted conversation without a Coze id might still be getting one from a turn that was just ended.
+_STUB_LIFE = timedelta(minutes=15)
+
+
+class Mirror:
+    """Does at Coze what was done here; what fails is tried again, at growing intervals."""
+
+    def __init__(self) -> None:
+        self._look_at = 0.0
+        self._wait_until: dict[uuid.UUID, tuple[float, float]] = {}
+
+    def wake(self) -> None:
+        """Something was changed: look at the next opportunity."""
+        self._look_at = 0.0
+
+    async def work(self) -> None:
+        """One round: a batch of conversations that differ."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_EVERY
+        for conversation in await database.run(_differing):
+            if now >= self._wait_until.get(conversation.pk, (0.0, 0.0))[0]:
+                await self._bring_in_line(conversation)
+        await clear_leftovers()
+
+    async def finish(self, conversation_ids: list[uuid.UUID]) -> None:
+        """Do what these conversations need now, without waiting for the next round."""
+        for conversation in await database.run(_differing, only=conversation_ids):
+            await self._bring_in_line(conversation)
+
+    async def _bring_in_line(self, conversation: Conversation) -> None:
+        try:
+            await _at_coze(conversation)
+        except CozeError as error:
+            wait = min(_LONGEST_WAIT, 2 * self._wait_until.get(conversation.pk, (0.0, 15.0))[1])
+            self._wait_until[conversation.pk] = (time.monotonic() + wait, wait)
+            logger.warning(
+                "conversation %s differs at Coze: %s; again in %.0f s", conversation.pk, error, wait
+            )
+        else:
+            self._wait_until.pop(conversation.pk, None)
+
+
+def _differing(*, only: list[uuid.UUID] | None = None) -> list[Conversation]:
+    rows = Conversation.objects.select_related("owner", "assistant__app").exclude(coze_conversation_id="")
+    if only is not None:
+        rows = rows.filter(pk__in=only)
+    renamed = rows.filter(deleted_at=None).exclude(title="").exclude(title=F("coze_title"))
+    Conversation.objects.filter(coze_conversation_id="", deleted_at__lt=timezone.now() - _STUB_LIFE).delete()
+    return [*rows.exclude(deleted_at=None)[:_BATCH], *renamed[:_BATCH]]
+
+
+async def _at_coze(conversation: Conversation) -> None:
+    owner, app = conversation.owner, conversation.assistant.app
+    assert isinstance(owner, User)  # noqa: S101 - the type checker cannot see through the setting
+    for last_try in (False, True):
+        token = await tokens.access_token(owner, app=app)
+        try:
+            await _change(conversation, caller=Caller(token=token, session_name=owner.session_name))
+            return
+        except CONVERSATION_GONE:
+            await database.run(_settle, conversation, gone=True)
+            return
+        except TokenRefused:
+            await tokens.discard(owner, app=app, token=token)
+            if last_try:
+                raise
+
+
+async def _change(conversation: Conversation, *, caller: Caller) -> None:
+    client, coze_id = coze_client(conversation.assistant.app), conversation.coze_conversation_id
+    if conversation.deleted_at:
+        await client.delete_conversation(caller, coze_id)
+    else:
+        await client.rename_conversation(caller, coze_id, name=conversation.title)
+    await database.run(_settle, conversation, gone=False)
+
+
+def _settle(conversation: Conversation, *, gone: bool) -> None:
+    rows = Conversation.objects.filter(pk=conversation.pk)
+    if conversation.deleted_at:
+        rows.delete()
+    elif gone:
+        rows.update(coze_conversation_id="", coze_title="")
+    else:
+        rows.update(coze_title=conversation.title)

@@ -1,0 +1,108 @@
+"""The queue of a conversation in the database: who is next, what waits, and what its owner changes about that.
+
+Every change names the status that it expects, in one statement on the turn's own row; that one turn of a
+conversation runs at most is a unique constraint. So of many processes that try the same thing one succeeds.
+"""
+
+import uuid
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.models import User
+from conversations.models import Conversation, Message, Turn
+from conversations.turns.beginning import LEASE, Begun, begun_of
+from conversations.turns.reading import describe_question
+
+# What a conversation's queue may take of one `conversation.state` (bytes).
+_STATE_BYTES = 16 * 1024
+# Conversations whose next turn is begun at one look of the chore.
+_BATCH = 200
+
+
+def begin_next(conversation_id: uuid.UUID) -> Begun | None:
+    """Begin the oldest queued turn, if nothing runs in its conversation; None when there is nothing to begin.
+
+    The questions of a deactivated account wait.
+    """
+    waiting = _waiting().filter(conversation_id=conversation_id, turn__owner__is_active=True)
+    turn_id = waiting.values_list("turn_id", flat=True).first()
+    if turn_id is None:
+        return None
+    now = timezone.now()
+    running = Turn.objects.running().filter(conversation=OuterRef("conversation"))
+    try:
+        with transaction.atomic():
+            claimed = Turn.objects.queued().filter(~Exists(running), pk=turn_id)
+            # Read in the transaction of the claim: nobody edits what is no longer queued.
+            if not claimed.update(status=Turn.Status.CREATED, lease=uuid.uuid4(), lease_until=now + LEASE):
+                return None
+            return look_up(turn_id)
+    except IntegrityError:
+        return None
+
+
+def _waiting() -> Any:
+    """The queued questions, oldest first: their numbers were given under the lock of their conversation."""
+    return Message.objects.filter(role=Message.Role.USER, turn__status=Turn.Status.QUEUED).order_by("pk")
+
+
+def look_up(turn_id: uuid.UUID) -> Begun | None:
+    """A turn with all that belongs to it; None when it is gone."""
+    turn = Turn.objects.filter(pk=turn_id).select_related("owner", "conversation__assistant__app").first()
+    return None if turn is None else begun_of(turn)
+
+
+def give_back(begun: Begun) -> None:
+    """Queue a turn again that was begun a moment ago and was not asked."""
+    turns = Turn.objects.filter(pk=begun.turn.pk, lease=begun.turn.lease, status=Turn.Status.CREATED)
+    turns.update(status=Turn.Status.QUEUED, lease=None, lease_until=None)
+
+
+def idle() -> list[tuple[uuid.UUID, int]]:
+    """Conversations in which a question waits and nothing runs, with their owners."""
+    running = Turn.objects.running().filter(conversation=OuterRef("conversation"))
+    turns = Turn.objects.queued().filter(~Exists(running), owner__is_active=True).order_by()
+    return list(turns.values_list("conversation_id", "owner_id").distinct()[:_BATCH])
+
+
+def queued_in(conversation: Conversation) -> list[dict[str, Any]]:
+    """What waits, oldest first: `{turn, client_id, question}` each."""
+    questions = list(_waiting().filter(conversation=conversation).select_related("turn"))
+    room = _STATE_BYTES // max(len(questions), 1)
+    return [
+        {
+            "turn": str(question.turn_id),
+            "client_id": str(question.turn.client_id),
+            "question": describe_question(question, room=room),
+        }
+        for question in questions
+    ]
+
+
+def edit(user: User, *, turn_id: uuid.UUID, content: str) -> bool:
+    """Change a queued question. False: it is not queued any more (or never was this user's)."""
+    with transaction.atomic():
+        # Locked, so that it does not begin between this look and the change.
+        turns = Turn.objects.queued().select_for_update().filter(pk=turn_id, owner_id=user.pk)
+        if turns.first() is None:
+            return False
+        Message.objects.filter(turn_id=turn_id, role=Message.Role.USER).update(content=content)
+    return True
+
+
+def withdraw(user: User, *, turn_id: uuid.UUID) -> bool:
+    """Take a queued question back: its text goes, its row stays. False: it is not queued any more."""
+    with transaction.atomic():
+        withdrawn = Turn.objects.queued().filter(pk=turn_id, owner_id=user.pk).update(
+            status=Turn.Status.CANCELED, withdrawn=True, parameters={}, ended_at=timezone.now()
+        )  # fmt: skip
+        if withdrawn:
+            Message.objects.filter(turn_id=turn_id).update(content="")
+    if withdrawn:
+        # Other processes look for ends only where something has happened a moment ago. (By itself: a deletion
+        # locks the conversation first and its turns after.)
+        Conversation.objects.filter(turns=turn_id).update(active_at=timezone.now())
+    return bool(withdrawn)

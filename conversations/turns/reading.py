@@ -1,0 +1,229 @@
+"""Stored conversations, turns and messages as the outside sees them: JSON, and the frames that end a turn."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+from conversations import frames, rendering
+from conversations.models import Conversation, Message, Turn
+from conversations.turns.failures import message_for
+
+PAGE = 50
+# What of a conversation's newest messages travels in one `conversation.state`.
+_STATE_BYTES = 40 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A turn as the database has it, with its answer."""
+
+    id: uuid.UUID
+    conversation_id: uuid.UUID
+    owner_id: int
+    status: str
+    seq: int
+    answer_id: int
+    answer_text: str
+    breaks: list[int]
+    ended_at: datetime | None
+    error_code: str
+    log_id: str
+    usage: dict[str, int]
+    withdrawn: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has no end yet."""
+        return self.status in Turn.RUNNING
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for the turn before it."""
+        return self.status == Turn.Status.QUEUED
+
+
+def stored_turn(turn_id: uuid.UUID, *, owner: User | None = None) -> StoredTurn | None:
+    """The turn's row; None when it was deleted meanwhile or is not this owner's."""
+    turns = (
+        Turn.objects.filter(pk=turn_id) if owner is None else Turn.objects.owned_by(owner).filter(pk=turn_id)
+    )
+    turn = turns.first()
+    answer = Message.objects.filter(turn_id=turn_id, role=Message.Role.ASSISTANT).first()
+    if turn is None or answer is None:
+        return None
+    return StoredTurn(
+        id=turn.pk,
+        conversation_id=turn.conversation_id,
+        owner_id=turn.owner_id,
+        status=turn.status,
+        seq=turn.seq,
+        answer_id=answer.pk,
+        answer_text=answer.content,
+        breaks=answer.breaks,
+        ended_at=turn.ended_at,
+        error_code=turn.error_code,
+        log_id=turn.log_id,
+        usage=_usage(turn),
+        withdrawn=turn.withdrawn,
+    )
+
+
+def _usage(turn: Turn) -> dict[str, int]:
+    return {
+        "input_tokens": turn.input_tokens,
+        "output_tokens": turn.output_tokens,
+        "total_tokens": turn.total_tokens,
+    }
+
+
+def describe_question(question: Message, *, room: int = frames.PIECE_BYTES) -> dict[str, Any]:
+    """`{id, content, created_at}`, with `truncated` if not all of the content has room (bytes)."""
+    return {
+        "id": question.pk,
+        "created_at": question.created_at.isoformat(),
+        **content_within(question.content, room=room),
+    }
+
+
+def content_within(content: str, *, room: int = frames.PIECE_BYTES) -> dict[str, Any]:
+    """`{content}`, or `{content, truncated}` if it has no room in a frame (bytes)."""
+    if frames.fits(content, room):
+        return {"content": content}
+    return {"content": content[: room // frames.BYTES_A_CHARACTER], "truncated": True}
+
+
+def question_frame(kind: str, turn: Turn, *, question: Message) -> str:
+    """`turn.started`: a question's answer begins. `turn.queued`: it waits."""
+    return frames.build(
+        kind,
+        turn=turn.pk,
+        conversation=turn.conversation_id,
+        client_id=turn.client_id,
+        question=describe_question(question),
+    )
+
+
+def started_frame_of(turn_id: uuid.UUID) -> str | None:
+    """`turn.started` for a stored turn; None when it is gone."""
+    question = Message.objects.filter(turn_id=turn_id, role=Message.Role.USER).select_related("turn").first()
+    return question_frame("turn.started", question.turn, question=question) if question else None
+
+
+def terminal_frame(stored: StoredTurn, *, advice: Mapping[str, Any] | None = None) -> str:
+    """The frame that ends a turn, in the language that is active.
+
+    `length` and `digest` are those of the whole answer. `advice` is what Coze said about trying again, which
+    stands in no row.
+    """
+    extra: dict[str, Any] = {}
+    if stored.status == Turn.Status.COMPLETED:
+        extra["usage"] = stored.usage
+    elif stored.status == Turn.Status.FAILED:
+        extra["error"] = failure_json(stored.error_code, log_id=stored.log_id)
+        extra["error"] |= advice or {}
+    elif stored.withdrawn:
+        extra["withdrawn"] = True
+    return frames.build(
+        f"turn.{stored.status}",
+        turn=stored.id,
+        conversation=stored.conversation_id,
+        seq=stored.seq,
+        message=stored.answer_id,
+        length=frames.utf16_length(stored.answer_text),
+        digest=digest(stored.answer_text),
+        **extra,
+    )
+
+
+def digest(text: str) -> str:
+    """What a page, or a test, compares its own text with: SHA-256 of the UTF-8 bytes, in hex."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+_FINAL = frozenset({"auth", "not_found", "not_published", "quota", "content_refused"})
+
+
+def failure_json(code: str, *, log_id: str = "") -> dict[str, Any]:
+    """Why a turn failed: `{code, message, retryable, log_id?}`."""
+    failure: dict[str, Any] = {"code": code, "message": message_for(code), "retryable": code not in _FINAL}
+    if log_id:
+        failure["log_id"] = log_id
+    return failure
+
+
+def described(conversation_id: uuid.UUID, *, owner_id: int) -> dict[str, Any] | None:
+    """A conversation for a list; None when it is gone or not this owner's."""
+    rows = Conversation.objects.with_running().filter(pk=conversation_id, owner_id=owner_id, deleted_at=None)
+    conversation = rows.first()
+    return describe_conversation(conversation) if conversation else None
+
+
+def describe_conversation(conversation: Any, *, running: bool | None = None) -> dict[str, Any]:
+    """A conversation (with `running`, unless it is given) as the outside sees it."""
+    return {
+        "id": str(conversation.pk),
+        "title": conversation.title,
+        "created_at": conversation.created_at.isoformat(),
+        "updated_at": conversation.active_at.isoformat(),
+        "running": bool(conversation.running) if running is None else running,
+    }
+
+
+def newest_messages(
+    conversation: Conversation, *, before: int | None = None, limit: int = PAGE
+) -> tuple[list[dict[str, Any]], bool]:
+    """The newest messages (before an id), oldest first, and whether there are older ones."""
+    rows = Message.objects.filter(conversation=conversation).worth_showing().select_related("turn")
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows.order_by("-pk")[: limit + 1])
+    return [describe_message(message) for message in reversed(found[:limit])], len(found) > limit
+
+
+def describe_message(message: Message) -> dict[str, Any]:
+    """`{id, turn, role, content, html, status, created_at, error?, usage?}`; html only of an answer that has ended."""
+    turn, is_answer = message.turn, message.role == Message.Role.ASSISTANT
+    described = {
+        "id": message.pk,
+        "turn": str(turn.pk),
+        "role": message.role,
+        "content": message.content,
+        "html": _html(message) if is_answer and not turn.is_running else "",
+        "status": turn.status if is_answer else Turn.Status.COMPLETED.value,
+        "created_at": message.created_at.isoformat(),
+    }
+    if is_answer and turn.status == Turn.Status.FAILED:
+        described["error"] = failure_json(turn.error_code, log_id=turn.log_id)
+    if is_answer and turn.total_tokens:
+        described["usage"] = _usage(turn)
+    return described
+
+
+def _html(message: Message) -> str:
+    if message.html_version == rendering.VERSION:
+        return message.html
+    return rendering.render(message.content, breaks=message.breaks)
+
+
+def state_messages(messages: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+    """The newest messages that fit into one frame, and whether some were left out or cut.
+
+    They travel without HTML; a single one that does not fit is cut and marked `truncated`.
+    """
+    kept: list[dict[str, Any]] = []
+    room, cut = _STATE_BYTES, False
+    for message in reversed(list(messages)):
+        plain = {key: value for key, value in message.items() if key != "html"}
+        size = len(frames.build("", message=plain).encode())
+        if size > room and kept:
+            cut = True
+            break
+        if size > room:
+            plain |= {"content": plain["content"][: _STATE_BYTES // 6], "truncated": True}
+        kept.append(plain)
+        room -= size
+    return kept[::-1], cut

@@ -1,0 +1,111 @@
+"""Words of a running turn on their way to tabs in other processes: sent at its home, put together elsewhere."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+
+from conversations.live import LiveTurn
+from conversations.turns.hints import Delta, Text, Watch
+from conversations.turns.wire import NoWire, Wire
+
+# How long a turn's deltas are sent after somebody elsewhere last said that it is watched (seconds).
+WATCHED = 15.0
+# Whoever is further behind than this reads the row (characters).
+_TAIL = 256 * 1024
+# So much of a long text is rendered at once, with everybody else's turn between.
+_STRETCH = 8_000
+
+
+class Relay:
+    """At the home of turns: sends deltas of those that are watched elsewhere, and of no others."""
+
+    def __init__(self, wire: Wire | NoWire) -> None:
+        self._wire = wire
+        self._until: dict[uuid.UUID, float] = {}
+
+    def serve(self, turn: LiveTurn, watch: Watch) -> None:
+        """Somebody watches: give them what they miss, and from now on every delta."""
+        turn.flush()
+        self._until[turn.id] = _now() + WATCHED
+        turn.relay = self._delta
+        text = turn.text
+        start = watch.length if watch.length <= len(text) else 0
+        if watch.seq == turn.seq or len(text) - start > _TAIL:
+            return
+        breaks = list(turn.breaks)
+        self._wire.send(
+            Text(turn.owner_id, turn.id, seq=turn.seq, start=start, content=text[start:], breaks=breaks)
+        )
+
+    def forget(self, turn_id: uuid.UUID) -> None:
+        """The turn is over."""
+        self._until.pop(turn_id, None)
+
+    def _delta(self, turn: LiveTurn, piece: str, start: int) -> None:
+        if _now() > self._until.get(turn.id, 0.0):
+            turn.relay = None
+            return
+        part = bool(turn.breaks) and turn.breaks[-1] == start
+        self._wire.send(Delta(turn.owner_id, turn.id, seq=turn.seq, content=piece, part=part))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass(slots=True)
+class DistantTurn(LiveTurn):
+    """A turn that runs in another process, as far as it is known here: its followers see the same deltas."""
+
+    # What the row said when it was last ahead of us.
+    row_seq: int = 0
+
+    def take(self, delta: Delta) -> bool:
+        """The next delta; what came before is passed over. False: one is missing between."""
+        if self.ended or delta.seq <= self.seq:
+            return True
+        if delta.seq != self.seq + 1:
+            return False
+        if delta.part:
+            self.part()
+        self.append(delta.content)
+        self.flush()
+        return True
+
+    def take_text(self, text: Text) -> bool:
+        """What we missed. False: it does not fit to what we have."""
+        if self.ended or text.seq <= self.seq:
+            return True
+        if text.start > self.length:
+            return False
+        self.catch_up(seq=text.seq, content=self.text[: text.start] + text.content, breaks=text.breaks)
+        return True
+
+    def catch_up(self, *, seq: int, content: str, breaks: list[int]) -> None:
+        """The whole text is known from elsewhere: whoever follows gets a sync."""
+        if not content.startswith(self.text) or breaks[: len(self.breaks)] != self.breaks:
+            self.begin_anew()
+        for stop in breaks[len(self.breaks) :]:
+            self._grow(content[self.length : stop])
+            self._growing.end()
+            self.breaks.append(stop)
+        self._grow(content[self.length :])
+        self.seq = seq
+        for outbox in self.hub.followers(self.conversation_id, owner_id=self.owner_id):
+            outbox.refresh(self)
+
+    async def load(self, *, seq: int, content: str, breaks: list[int]) -> None:
+        """Begin with a stored text, before anybody follows; a long one is rendered in stretches."""
+        self.seq = seq
+        for stop in sorted({*breaks, *range(_STRETCH, len(content), _STRETCH), len(content)}):
+            self._grow(content[self.length : stop])
+            if stop in breaks:
+                self._growing.end()
+                self.breaks.append(stop)
+            await asyncio.sleep(0)
+
+    def _grow(self, text: str) -> None:
+        if text:
+            self._parts.append(text)
+            self.length += len(text)
+            self._growing.feed(text)

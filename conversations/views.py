@@ -1,0 +1,106 @@
+"""The chat page: server-rendered, so that it can be read without JavaScript."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from conversations import listing, turns
+from conversations.models import Conversation, Turn
+from cozechat.catalog.environment import default_assistant
+from cozechat.catalog.models import Assistant, CozeApp
+
+
+@require_safe
+@login_required
+@never_cache
+def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> HttpResponse:
+    """A new chat, or a conversation of this user's; anybody else's does not exist."""
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - login_required has seen to it
+    conversation = _conversation(user, conversation_id)
+    messages, older = turns.newest_messages(conversation) if conversation else ([], False)
+    items, cursor = listing.conversations(user)
+    assistant = _describe_assistant(conversation.assistant if conversation else default_assistant())
+    context = {
+        "conversations": items,
+        "conversations_next": cursor,
+        "conversation": conversation,
+        "messages": messages,
+        "messages_older": older,
+        "assistant": assistant,
+        "page_config": _config(user, conversation=conversation, assistant=assistant),
+    }
+    return render(request, "conversations/page.html", context)
+
+
+def _conversation(user: User, conversation_id: uuid.UUID | None) -> Conversation | None:
+    if conversation_id is None:
+        return None
+    rows = Conversation.objects.owned_by(user).select_related("assistant__app").filter(pk=conversation_id)
+    found = rows.first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _describe_assistant(assistant: Assistant | None) -> dict[str, Any] | None:
+    if assistant is None:
+        return None
+    return {
+        "id": str(assistant.pk),
+        "name": assistant.name,
+        "description": assistant.description or _introduction(assistant),
+        "suggestions": _texts(assistant.suggestions) or _things_to_try(assistant),
+    }
+
+
+def _texts(suggestions: Any) -> list[str]:
+    """At most three; what is no text (rows may be older than the form that checks them) is left out."""
+    return (
+        [item for item in suggestions if isinstance(item, str)][:3] if isinstance(suggestions, list) else []
+    )
+
+
+def _is_emulated(assistant: Assistant) -> bool:
+    return bool(settings.COZE_EMULATED and assistant.app.source == CozeApp.Source.ENVIRONMENT)
+
+
+def _introduction(assistant: Assistant) -> str:
+    text = _("The built-in emulator. It remembers what you tell it in a conversation, and writes Markdown.")
+    return text if _is_emulated(assistant) else ""
+
+
+def _things_to_try(assistant: Assistant) -> list[str]:
+    tries = [
+        _("What can you do?"),
+        _("Show me a table and some code"),
+        _("Hello, my name is Sam and I am 25"),
+    ]
+    return tries if _is_emulated(assistant) else []
+
+
+def _config(
+    user: User, *, conversation: Conversation | None, assistant: dict[str, Any] | None
+) -> dict[str, Any]:
+    running = (
+        Turn.objects.owned_by(user).running().filter(conversation=conversation).first()
+        if conversation
+        else None
+    )
+    return {
+        "user": user.browser_key,
+        "conversation": str(conversation.pk) if conversation else None,
+        "turn": str(running.pk) if running else None,
+        "content_limit": settings.TURN_CONTENT_LIMIT,
+        "socket_path": "/ws/chat/",
+        "assistant": assistant,
+        "emulated": settings.COZE_EMULATED,
+    }

@@ -1,0 +1,1 @@
+"""State machines over the real turn engine: hypothesis plays people, network, crashes and Coze."""

@@ -1,0 +1,72 @@
+"""A deleted account leaves nothing behind, here or at Coze."""
+
+import asyncio
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from conversations import turns
+from conversations.models import Conversation, CozeLeftover
+from cozechat import database
+from cozechat.catalog.clients import coze_client
+from cozechat.catalog.models import CozeApp
+from cozechat.coze.errors import ConversationNotFound
+from cozechat.coze.types import Caller
+
+
+async def caller_for(app: CozeApp, session_name: str) -> Caller:
+    issued = await coze_client(app).exchange(session_name=session_name, ttl=900)
+    return Caller(token=issued.token, session_name=session_name)
+
+
+def delete_in_the_admin(user: User) -> None:
+    User.objects.create_superuser("root", "root@example.com", "x")
+    client = Client()
+    client.force_login(User.objects.get(username="root"))
+    assert client.post(f"/admin/accounts/user/{user.pk}/delete/", {"post": "yes"}).status_code == 302
+
+
+async def gone_at_coze(app: CozeApp, session_name: str, coze_id: str) -> bool:
+    try:
+        await coze_client(app).retrieve_conversation(await caller_for(app, session_name), coze_id)
+    except ConversationNotFound:
+        return True
+    return False
+
+
+async def test_a_deleted_accounts_conversations_are_deleted_at_coze(coze, alice, bob, tab):
+    async with tab(alice) as alices, tab(bob) as bobs:
+        await asyncio.gather(alices.say("hello"), bobs.say("hello"))
+    app = await database.run(CozeApp.objects.get)
+    ids = await database.run(
+        lambda: dict(Conversation.objects.values_list("owner__username", "coze_conversation_id"))
+    )
+    assert not await gone_at_coze(app, alice.session_name, ids["alice"])
+
+    await database.run(delete_in_the_admin, alice)
+    turns.engine().mirror.wake()
+    await turns.engine().mirror.work()
+
+    assert await gone_at_coze(app, alice.session_name, ids["alice"])
+    assert not await gone_at_coze(app, bob.session_name, ids["bob"])
+    assert not await database.run(CozeLeftover.objects.exists)
+
+
+async def test_what_cannot_be_deleted_now_is_deleted_later(coze, alice, tab):
+    async with tab(alice) as page:
+        await page.say("hello")
+    coze.arm("html-502", path="/v1/conversations", times=1)
+    await database.run(alice.delete)
+    await turns.engine().mirror.work()
+    left = await database.run(CozeLeftover.objects.count)
+
+    turns.engine().mirror.wake()
+    await turns.engine().mirror.work()
+    assert (left, await database.run(CozeLeftover.objects.count)) == (1, 0)
+
+
+@pytest.mark.django_db
+def test_an_account_that_never_spoke_leaves_nothing_to_do():
+    User.objects.create_user("carol").delete()
+    assert not CozeLeftover.objects.exists()
