@@ -1,0 +1,1 @@
+"""What calls cost: prices, balances, budgets, and the records of it all."""

@@ -1,0 +1,20 @@
+"""Balances, holds, prices, records and codes; what must always hold is a constraint."""
+
+from cozechat.usage.models.accounts import Account, AppendOnly, LedgerEntry, PriceGroup
+from cozechat.usage.models.codes import RedeemCode
+from cozechat.usage.models.holds import BudgetWindow, Hold
+from cozechat.usage.models.prices import Price, PriceNotConfigured
+from cozechat.usage.models.records import UsageRecord
+
+__all__ = [
+    "Account",
+    "AppendOnly",
+    "BudgetWindow",
+    "Hold",
+    "LedgerEntry",
+    "Price",
+    "PriceGroup",
+    "PriceNotConfigured",
+    "RedeemCode",
+    "UsageRecord",
+]
