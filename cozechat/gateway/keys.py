@@ -1,0 +1,89 @@
+"""API keys: made once, shown once, recognised by their digest."""
+
+import hashlib
+import secrets
+from copy import copy
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models.base import ModelState
+from django.http import HttpRequest
+
+from cozechat.gateway.errors import NO_RETRY, Refusal, invalid_key
+from cozechat.gateway.models import ApiKey
+from cozechat.usage.models import Account
+
+PREFIX = "sk-cc-"
+# How long programs have to learn the successor of a key.
+GRACE = timedelta(days=1)
+# `last_used_at` is for people: no call waits for a write that only moves it by seconds.
+_USED_EVERY = timedelta(seconds=60)
+
+
+def digest(secret: str) -> str:
+    """What is stored of a key. 240 random bits need no salt and no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def give_secret(key: ApiKey) -> str:
+    """Draw a secret for a key that has none; this once it is known."""
+    secret = PREFIX + secrets.token_hex(30)
+    key.digest, key.hint = digest(secret), f"{secret[:10]}…{secret[-4:]}"
+    return secret
+
+
+def create(owner: Any, *, name: str, **settings_of_key: Any) -> tuple[ApiKey, str]:
+    """A new key and its secret. Raises ValidationError."""
+    key = ApiKey(owner=owner, name=name, **settings_of_key)
+    secret = give_secret(key)
+    key.full_clean(exclude=["owner"])
+    key.save()
+    open_account(key)
+    return key, secret
+
+
+def open_account(key: ApiKey) -> None:
+    """Who owns a key has a balance, so that somebody can put something on it."""
+    Account.objects.of(key.owner_id)
+
+
+def rotate(key: ApiKey, *, now: datetime) -> tuple[ApiKey, str]:
+    """A successor with all of the key's settings and its end users' sessions; the old one works for a day more."""
+    until = now + GRACE
+    if key.expires_at is None or key.expires_at > until:
+        ApiKey.objects.filter(pk=key.pk).update(expires_at=until)
+    successor = copy(key)
+    successor.pk, successor.last_used_at, successor._state = None, None, ModelState()
+    secret = give_secret(successor)
+    successor.save(force_insert=True)
+    return successor, secret
+
+
+def authenticate(authorization: str, *, address: str, now: datetime) -> ApiKey:
+    """The key in an Authorization header. Raises Refusal."""
+    scheme, _space, secret = authorization.strip().partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise invalid_key()
+    key = (
+        ApiKey.objects.select_related("owner", "fallback", "fallback__app")
+        .filter(digest=digest(secret.strip()), owner__is_active=True)
+        .first()
+    )
+    if key is None or key.has_ended(now=now):
+        raise invalid_key()
+    if not key.admits(address):
+        message = "This key may not be used from this address."
+        raise Refusal(403, "ip_not_allowed", message, headers=NO_RETRY)
+    if key.last_used_at is None or key.last_used_at < now - _USED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where the request comes from: what the nearest proxy of ours says, if there is one."""
+    proxies = int(settings.ALLAUTH_TRUSTED_PROXY_COUNT)
+    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
+    if proxies and len(forwarded) >= proxies:
+        return forwarded[-proxies]
+    return str(request.META.get("REMOTE_ADDR", ""))

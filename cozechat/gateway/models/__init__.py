@@ -1,0 +1,8 @@
+"""What the gateway stores."""
+
+from cozechat.gateway.models.conversations import StickyConversation
+from cozechat.gateway.models.keys import ApiKey, Slot
+from cozechat.gateway.models.manners import Manners
+from cozechat.gateway.models.stored import StoredCall
+
+__all__ = ["ApiKey", "Manners", "Slot", "StickyConversation", "StoredCall"]

@@ -1,0 +1,82 @@
+"""A client that goes away: the policy of the assistant holds, and the call is settled exactly once."""
+
+import httpx
+import pytest
+
+from .running import until
+from .test_completions import manners
+
+SLOW = "slowly count to 40"
+
+
+def leave_after(site, key, chunks, *, model="gpt-4", question=SLOW):
+    """Read so many chunks, then hang up; returns the request's id."""
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": question}]}
+    headers = {"Authorization": f"Bearer {key}"}
+    with (
+        httpx.Client(trust_env=False, timeout=30) as client,
+        client.stream("POST", f"{site.base_url}/chat/completions", json=body, headers=headers) as response,
+    ):
+        lines = response.iter_lines()
+        seen = 0
+        while seen < chunks:
+            seen += next(lines).startswith("data:")
+        return response.headers["x-request-id"]
+
+
+@pytest.fixture
+def undisturbed(client, site):
+    raw = client.chat.completions.with_raw_response.create(
+        model="gpt-4", messages=[{"role": "user", "content": SLOW}]
+    )
+    (record,) = site.records(raw.headers["x-request-id"])
+    return record
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 20, 40])
+def test_a_call_that_is_drained_costs_what_the_undisturbed_one_costs(chunks, site, key, undisturbed):
+    request_id = leave_after(site, key, chunks)
+    (record,) = until(lambda: site.records(request_id))
+    assert (record["status"], record["usage_source"]) == ("completed", "upstream")
+    assert record["cost"] == undisturbed["cost"]
+    assert site.holds() == []
+    assert site.books() == []
+
+
+@pytest.mark.parametrize("chunks", [1, 20])
+def test_a_call_that_is_cancelled_costs_at_most_that(chunks, site, key, undisturbed):
+    manners(site, "gpt-4", on_disconnect="cancel")
+    try:
+        request_id = leave_after(site, key, chunks)
+        (record,) = until(lambda: site.records(request_id))
+    finally:
+        manners(site, "gpt-4", on_disconnect="drain")
+    assert (record["status"], record["error_code"]) == ("canceled", "client_left")
+    assert record["cost"] <= undisturbed["cost"]
+    assert site.coze.ledger()["requests"]["POST /v3/chat/cancel"] == 1
+    assert site.holds() == []
+    assert site.books() == []
+
+
+def test_a_run_is_finished_whatever_the_policy_says(site, key):
+    request_id = leave_after(site, key, 1, model="summary", question="count to 300")
+    (record,) = until(lambda: site.records(request_id))
+    assert (record["status"], record["usage_source"]) == ("completed", "upstream")
+
+
+def test_a_client_that_leaves_a_whole_answer_pays_for_it_once(site, key):
+    body = {"model": "gpt-4", "messages": [{"role": "user", "content": SLOW}]}
+    with httpx.Client(trust_env=False, timeout=0.2) as client, pytest.raises(httpx.ReadTimeout):
+        client.post(
+            f"{site.base_url}/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}
+        )
+    (record,) = until(lambda: site.records(secret=key))
+    assert record["status"] == "completed"
+    assert site.holds() == []
+
+
+def test_a_slot_is_free_again_once_the_call_has_ended(site):
+    key = site.key(concurrency=1)
+    leave_after(site, key, 1, question="slowly count to 10")
+    until(lambda: site.records(secret=key))
+    leave_after(site, key, 1, question="slowly count to 10")
