@@ -30,8 +30,8 @@ from cozechat.coze.types import Message as CozeMessage
 logger = logging.getLogger(__name__)
 
 # A turn has its end so long after its process gave its last sign of life; Coze is asked for so long at least.
-_ENDED_WITHIN = timedelta(seconds=28)
-_AT_LEAST = timedelta(seconds=8)
+_ENDED_WITHIN = timedelta(seconds=25)
+_AT_LEAST = timedelta(seconds=6)
 _PAUSES = (0.3, 0.7, 1.0, 1.5, 2.0)
 _PAGES = 5
 

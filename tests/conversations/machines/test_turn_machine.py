@@ -44,7 +44,7 @@ def machine(
         vars(engines)
     ):
         monkeypatch.setattr(engines, chore, 0.15)
-    # Whoever claims a turn asks Coze for its answer for moments here, not for up to 28 s.
+    # Whoever claims a turn asks Coze for its answer for moments here, not for up to 25 s.
     monkeypatch.setattr(recovering, "_AT_LEAST", timedelta(seconds=0.3))
     monkeypatch.setattr(recovering, "_ENDED_WITHIN", timedelta(0))
     monkeypatch.setattr(recovering, "_PAUSES", (0.05, 0.1))
