@@ -51,7 +51,14 @@ async def run(func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     Cancelling the wait does not stop the thread: what it writes is written. So writes that must not be
     doubled are conditional updates.
     """
+    return await run_on(_threads, func, *args, **kwargs)
+
+
+async def run_on(
+    threads: ThreadPoolExecutor, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """The same on other threads: for what must not stand in line with everything else."""
     work = functools.partial(func, *args, **kwargs)
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads, context.run, _with_fresh_connection, work)
+    return await loop.run_in_executor(threads, context.run, _with_fresh_connection, work)

@@ -75,6 +75,8 @@ GATEWAY_POLLS = 150
 GATEWAY_PEEK_SECONDS = 15.0
 GATEWAY_HEARTBEAT_SECONDS = 15.0
 
+# What opens /diagnostics/ to machines; without it only staff are let in.
+DIAGNOSTICS_TOKEN = env.text("DIAGNOSTICS_TOKEN")
 ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
 
 # --- The application ----------------------------------------------------------------------------------
@@ -102,7 +104,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First: programs that call /v1/ get nothing that is made for browsers.
+    "cozechat.monitoring.entrance.HealthFirst",
+    # Programs that call /v1/ get nothing that is made for browsers.
     "cozechat.gateway.entrance.Entrance",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -43,6 +43,14 @@ def _limits() -> Limits:
     return Limits(read_timeout=settings.COZE_SILENCE_SECONDS, content_timeout=settings.COZE_CONTENT_SECONDS)
 
 
+def is_refusing() -> bool:
+    """Whether some client of the running loop asks Coze nothing for the moment, because it did not answer."""
+    clients = _loops.get(asyncio.get_running_loop())
+    return clients is not None and any(
+        client.is_refusing for _credentials, client in clients.current.values()
+    )
+
+
 async def close_clients() -> None:
     """Close every client of the running loop: the last act of a process or a command."""
     clients = _loops.pop(asyncio.get_running_loop(), None)

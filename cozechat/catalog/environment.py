@@ -91,6 +91,18 @@ def credentials_of(app: CozeApp) -> Credentials:
     )
 
 
+def known_base_urls() -> set[str]:
+    """Where the APIs of all active apps are, without starting an emulator that nobody has needed yet.
+
+    The environment's app counts even before it has a row.
+    """
+    apps = CozeApp.objects.values_list("source", "is_active", "base_url")
+    urls = {url for source, active, url in apps if active and source != CozeApp.Source.ENVIRONMENT}
+    if not any(source == CozeApp.Source.ENVIRONMENT and not active for source, active, _url in apps):
+        urls.add(settings.COZE_API_BASE or process.locate(settings.COZE_EMULATOR_DIR) or "")
+    return urls - {""}
+
+
 def _credentials(**identity: str) -> Credentials:
     return Credentials(
         **identity,

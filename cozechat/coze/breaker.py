@@ -25,6 +25,10 @@ class Breaker:
         self._open_until: float | None = None
         self._probing_since: float | None = None
 
+    def is_resting(self, now: float) -> bool:
+        """Whether nothing at all is asked; afterwards nobody knows until somebody asks."""
+        return self._open_until is not None and now < self._open_until
+
     def admit(self, now: float) -> None:
         """May a call be made? Raises the refusal with the seconds after which to try again.
 

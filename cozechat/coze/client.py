@@ -60,6 +60,11 @@ class CozeClient:
         self.list_messages = self.messages.list
         self.workflow_chat = self.chats.workflow
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether calls fail at once, Coze having failed to answer several in a row."""
+        return self._transport.is_refusing
+
     async def aclose(self) -> None:
         """Close every connection; what still runs fails."""
         await self._transport.aclose()

@@ -148,6 +148,11 @@ class Transport:
         await asyncio.wait((task,))
         return task.result()
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether the circuit is open."""
+        return self._breaker.is_resting(time.monotonic())
+
     def failure_within(self, error: Exception) -> CozeError:
         """Our error for one of httpx's within an answer; raises what is none of httpx's."""
         if not isinstance(error, FAILURES):

@@ -1,0 +1,1 @@
+"""Is everything well, and what is to be mended: health for machines, diagnoses for people."""

@@ -1,0 +1,196 @@
+"""Tries one Coze app step by step: its configuration, a token, a conversation, and if wished a whole turn.
+
+Everything happens in a session of its own (`SESSION_NAME`), over connections of its own, so that neither a cached token
+nor a circuit that is open hides what is wrong.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from cozechat import database
+from cozechat.catalog.environment import credentials_of
+from cozechat.catalog.models import Assistant, CozeApp
+from cozechat.coze import oauth
+from cozechat.coze.calls import Limits
+from cozechat.coze.chat_records import BotChat
+from cozechat.coze.client import CozeClient
+from cozechat.coze.errors import CozeError
+from cozechat.coze.types import Caller, ChatCompleted, Credentials, MessageDelta, WorkflowChat
+from cozechat.monitoring.advice import advice_for
+
+SESSION_NAME = "cozechat-diagnosis"
+QUESTION = "你好"
+# Somebody waits for this; what takes longer is a finding.
+LIMITS = Limits(connect_timeout=2.5, read_timeout=10, content_timeout=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one step went: `ok` is None for what was not tried; `seconds` of wall time."""
+
+    step: str
+    ok: bool | None
+    seconds: float = 0.0
+    detail: str = ""
+    hint: str = ""
+    code: int | None = None
+    log_id: str = ""
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """All findings about one app; holds neither keys nor tokens."""
+
+    app: str
+    base_url: str
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Something was tried, and nothing failed."""
+        tried = [finding.ok for finding in self.findings if finding.ok is not None]
+        return bool(tried) and all(tried)
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What the steps hand on to each other."""
+
+    app: CozeApp
+    assistant: Assistant | None
+    client: CozeClient
+    credentials: Credentials
+    caller: Caller | None = None
+    conversation_id: str = ""
+    log_id: str = ""
+
+    async def configuration(self) -> str:
+        """The key can be read; what it belongs to."""
+        oauth.parse_private_key(self.credentials.private_key)
+        return f"aud {self.credentials.jwt_audience}, kid {_masked(self.credentials.public_key_id)}"
+
+    async def token(self) -> str:
+        """A fresh token, straight from Coze."""
+        issued = await self.client.exchange(session_name=SESSION_NAME, ttl=self.app.token_ttl)
+        self.caller = Caller(token=issued.token, session_name=SESSION_NAME)
+        return _("lives %(seconds)d s") % {"seconds": max(0, round(issued.expires_at - time.time()))}
+
+    async def conversation(self) -> str:
+        """A conversation of our own, deleted at the end."""
+        assert self.caller is not None  # noqa: S101 - the step before made it
+        bot_id = (self.assistant and self.assistant.bot_id) or None
+        made = await self.client.create_conversation(self.caller, bot_id=bot_id, name="Diagnosis")
+        self.conversation_id = made.id
+        return f"id {made.id}"
+
+    async def turn(self) -> str:
+        """One question and its answer, to the end."""
+        assert self.assistant is not None  # noqa: S101 - asked for by `_steps`
+        began, first, length, tokens = time.monotonic(), 0.0, 0, 0
+        async with self._asked(self.assistant) as stream:
+            self.log_id = stream.log_id
+            async for event in stream:
+                if isinstance(event, MessageDelta):
+                    first = first or time.monotonic() - began
+                    length += len(event.content)
+                elif isinstance(event, ChatCompleted):
+                    tokens = event.usage.total_tokens
+        return _("first word after %(first)s s, %(length)d characters, %(tokens)d tokens") % {
+            "first": f"{first:.2f}",
+            "length": length,
+            "tokens": tokens,
+        }
+
+    def _asked(self, assistant: Assistant) -> Any:
+        assert self.caller is not None  # noqa: S101 - the first step made it
+        if assistant.kind == Assistant.Kind.BOT:
+            bot = BotChat(assistant.bot_id, QUESTION, self.conversation_id)
+            return self.client.chats.stream(self.caller, bot)
+        chat = WorkflowChat(
+            workflow_id=assistant.workflow_id,
+            question=QUESTION,
+            conversation_id=self.conversation_id,
+            app_id=assistant.coze_app_id or None,
+            bot_id=assistant.bot_id or None,
+        )
+        return self.client.workflow_chat(self.caller, chat)
+
+    async def clear_away(self) -> None:
+        """Delete what was made; a failure here says nothing new."""
+        if self.caller is not None and self.conversation_id:
+            try:
+                await self.client.delete_conversation(self.caller, self.conversation_id)
+            except CozeError:
+                return
+
+
+async def diagnose(app: CozeApp, *, turn: bool = False) -> Diagnosis:
+    """Every step until one fails; the rest is listed as not tried. `turn` costs what an answer costs at Coze."""
+    credentials = await database.run(credentials_of, app)
+    diagnosis = Diagnosis(app=app.name, base_url=credentials.base_url)
+    async with AsyncExitStack() as stack:
+        client = CozeClient(credentials, limits=LIMITS)
+        stack.push_async_callback(client.aclose)
+        assistant = await database.run(_assistant_of, app)
+        trial = _Trial(app=app, assistant=assistant, client=client, credentials=credentials)
+        stack.push_async_callback(trial.clear_away)
+        failed = False
+        for step, attempt in _steps(trial, turn=turn):
+            if failed or attempt is None:
+                detail = "" if failed else _("no chat workflow or bot to ask")
+                diagnosis.findings.append(Finding(step, None, detail=detail))
+                continue
+            finding = await _tried(step, attempt, trial=trial)
+            diagnosis.findings.append(finding)
+            failed = not finding.ok
+    return diagnosis
+
+
+def _steps(trial: _Trial, *, turn: bool) -> list[tuple[str, Callable[[], Awaitable[str]] | None]]:
+    steps: list[tuple[str, Callable[[], Awaitable[str]] | None]] = [
+        ("configuration", trial.configuration),
+        ("token", trial.token),
+        ("conversation", trial.conversation),
+    ]
+    if turn:
+        steps.append(("turn", trial.turn if trial.assistant else None))
+    return steps
+
+
+async def _tried(step: str, attempt: Callable[[], Awaitable[str]], *, trial: _Trial) -> Finding:
+    began, trial.log_id = time.monotonic(), ""
+    try:
+        detail = await attempt()
+    except CozeError as error:
+        return Finding(
+            step,
+            ok=False,
+            seconds=_since(began),
+            detail=str(error),
+            hint=advice_for(error),
+            code=error.code,
+            log_id=error.log_id or trial.log_id,
+        )
+    return Finding(step, ok=True, seconds=_since(began), detail=detail, log_id=trial.log_id)
+
+
+def _assistant_of(app: CozeApp) -> Assistant | None:
+    kinds = (Assistant.Kind.CHAT_WORKFLOW, Assistant.Kind.BOT)
+    return Assistant.objects.active().filter(app=app, kind__in=kinds).first()
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def _masked(name: str) -> str:
+    return name if len(name) <= 8 else f"{name[:4]}…{name[-4:]}"
