@@ -9,6 +9,7 @@ from django.test import AsyncClient
 
 from cozechat import database
 from cozechat.gateway.engine import engine
+from cozechat.ratelimits import Counter
 from cozechat.usage.models import Hold
 
 from .conftest import client_for
@@ -137,6 +138,20 @@ def test_who_comes_too_early_is_told_to_come_back_in_a_second(name, site, client
         client.chat.completions.create(**slow, stream=True, extra_headers=headers)
     assert refused.value.response.headers["retry-after"] == "1"
     list(stream)
+
+
+async def test_no_sixty_seconds_hold_more_calls_than_the_limit(settings, monkeypatch):
+    """On a clock that is set: neither at the turn of a minute nor anywhere else."""
+    settings.REDIS_URL = ""
+    now = 1_800_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    counter, granted = Counter(), []
+    for _ in range(400):
+        if (await counter.hit("requests-1", limit=3)).granted:
+            granted.append(now)
+        now += 0.7
+    assert len(granted) >= 12
+    assert min(later - first for first, later in zip(granted, granted[3:], strict=False)) >= 60
 
 
 @pytest.mark.slow
