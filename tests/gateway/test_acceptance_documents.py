@@ -215,3 +215,19 @@ async def test_in_production_a_key_without_https_is_refused(settings):
             headers={"authorization": "Bearer sk-cc-x"} | headers,
         )  # fmt: skip
         assert (told.status_code, told.json()["error"]["code"]) == (status, code)
+
+
+def test_the_log_holds_neither_keys_nor_words(site):
+    key = site.key()
+    with client_for(site, key) as client:
+        client.chat.completions.create(
+            model="gpt-4", messages=[{"role": "user", "content": "My secret word is marzipan."}]
+        )
+        refusal(client, n=2)
+    wrong = f"{key[:-4]}0000"
+    with client_for(site, wrong) as client:
+        refusal(client)
+    log = site.log.read_text()
+    assert "call req_" in log
+    for secret in (key[8:], wrong[8:], "marzipan"):
+        assert secret not in log
