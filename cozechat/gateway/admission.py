@@ -66,7 +66,11 @@ def body_of(request: HttpRequest) -> bytes:
 async def admit(request: HttpRequest, *, read: Read, request_id: str) -> Admitted:
     """Everything that can be said against a call without Coze and without money. Raises Refusal."""
     told = Told.by(request, request_id=request_id)
-    key = await key_of(told)
+    try:
+        key = await key_of(told)
+    except keys.Elsewhere as refusal:
+        await database.run(_note, refusal, key=refusal.key, told=told, model="")
+        raise
     body = body_of(request)
     asked = read(await asyncio.to_thread(read_object, body) if len(body) > 1_000_000 else read_object(body))
     path = request.path.encode()

@@ -76,7 +76,7 @@ class Call:
     def abandon(self) -> None:
         """The process ends: what Coze has taken is settled later, by whoever asks Coze how it ended."""
         self.abandoned = True
-        self.outlet.end(errors.restarting())
+        self.outlet.end(errors.restarting(accepted=self.accepted))
         self._stop()
 
     def _stop(self) -> None:
@@ -151,7 +151,7 @@ class Call:
             return failure
         if self.canceled or self.abandoned:
             await self._break_off()
-            return errors.restarting()
+            return errors.restarting(accepted=self.accepted)
         await self._complete()
         return self.answer
 

@@ -157,8 +157,11 @@ def internal() -> Refusal:
     return Refusal(500, "internal_error", "Something went wrong here.", headers=NO_RETRY)
 
 
-def restarting() -> Refusal:
-    """Another process takes over."""
+def restarting(*, accepted: bool = False) -> Refusal:
+    """Another process takes over; what Coze has accepted, it settles, and asking again would be a second call."""
+    if accepted:
+        message = "The site is restarting and this answer is lost. What Coze has counted is charged."
+        return Refusal(503, "restarting", message, headers=NO_RETRY)
     message = "The site is restarting. Try again in a moment."
     return Refusal(503, "restarting", message, headers=retry_after(2))
 

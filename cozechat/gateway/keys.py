@@ -21,6 +21,15 @@ GRACE = timedelta(days=1)
 _USED_EVERY = timedelta(seconds=60)
 
 
+class Elsewhere(Refusal):
+    """A key that is used from an address where it may not be."""
+
+    def __init__(self, key: ApiKey) -> None:
+        message = "This key may not be used from this address."
+        super().__init__(403, "ip_not_allowed", message, headers=NO_RETRY)
+        self.key = key
+
+
 def digest(secret: str) -> str:
     """What is stored of a key. 240 random bits need no salt and no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -73,8 +82,7 @@ def authenticate(authorization: str, *, address: str, now: datetime) -> ApiKey:
     if key is None or key.has_ended(now=now):
         raise invalid_key()
     if not key.admits(address):
-        message = "This key may not be used from this address."
-        raise Refusal(403, "ip_not_allowed", message, headers=NO_RETRY)
+        raise Elsewhere(key)
     if key.last_used_at is None or key.last_used_at < now - _USED_EVERY:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key

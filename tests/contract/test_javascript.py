@@ -1,69 +1,20 @@
 """The official JavaScript SDK against the emulator (the end of the list of conformance calls)."""
 
-import contextlib
-import hashlib
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cozechat.emulator.process import RunningEmulator
+from tests.packages import npm, outcomes_of, value
 
 HERE = Path(__file__).parent / "js"
-INSTALLED = Path(__file__).parents[2] / "var" / "contract-js"
-SECONDS = 180
-WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-
-
-def absent(why: str) -> None:
-    """Skips where a person works, and fails where everything has to be there."""
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
-
-
-def run(command: list[str], *, place: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command,
-        cwd=place,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-
-
-def install() -> Path:
-    """The SDK as the lock file has it, installed once outside the repository's own files."""
-    lock = (HERE / "package-lock.json").read_bytes()
-    place = INSTALLED / hashlib.sha256(lock).hexdigest()[:16]
-    if not place.is_dir():
-        INSTALLED.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=INSTALLED))
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, draft)
-        done = run(["npm", "ci", "--ignore-scripts", "--omit=peer", "--no-audit", "--no-fund"], place=draft)
-        if done.returncode:
-            shutil.rmtree(draft)
-            absent(f"the JavaScript SDK could not be installed: {done.stderr[-500:]}")
-        with contextlib.suppress(OSError):
-            draft.rename(place)
-        shutil.rmtree(draft, ignore_errors=True)
-    shutil.copy(HERE / "contract.mjs", place)
-    return place
 
 
 @pytest.fixture(scope="session")
 def outcomes(emulator: RunningEmulator) -> Any:
     """Every check's value, or the error that it ended with."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        absent("node and npm are needed for the JavaScript SDK")
     known = emulator.credentials
     given = {
         "baseURL": emulator.base_url,
@@ -78,15 +29,7 @@ def outcomes(emulator: RunningEmulator) -> Any:
             "question": known.question_workflow_id,
         },
     }
-    environment = WITHOUT_PROXY | {"COZE_CONTRACT": json.dumps(given)}
-    done = run(["node", "contract.mjs"], place=install(), **environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def value(outcomes: Any, name: str) -> Any:
-    assert "error" not in outcomes[name], outcomes[name]
-    return outcomes[name]["value"]
+    return outcomes_of(["node", "contract.mjs"], place=npm(HERE), given=given)
 
 
 def events(outcomes: Any, name: str) -> list[str]:

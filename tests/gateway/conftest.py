@@ -5,10 +5,12 @@ from typing import Any
 
 import openai
 import pytest
+from django.utils import timezone
 
 from cozechat.emulator import process
 from tests.processes import own_database
 
+from .eavesdropping import eavesdropper
 from .running import Site, environment_of, manage
 
 FURNISH = """
@@ -86,3 +88,37 @@ def client(site: Site, key: str) -> Iterator[openai.OpenAI]:
 def client_for(site: Site, key: str, **more: Any) -> openai.OpenAI:
     wanted = {"max_retries": 0, "timeout": 60} | more
     return openai.OpenAI(base_url=site.base_url, api_key=key, **wanted)
+
+
+@pytest.fixture
+def overheard(coze, settings, alice):
+    """Alice has a key and money, and somebody listens."""
+    from cozechat.catalog.environment import default_assistant
+    from cozechat.catalog.models import Assistant
+    from cozechat.emulator import seed
+    from cozechat.usage import crediting
+    from cozechat.usage.models import Price
+
+    settings.COZE_EMULATED, settings.GATEWAY_POLL_SECONDS = True, 0.05
+    app = default_assistant().app
+
+    def add(name, kind, **ids):
+        return Assistant.objects.create(app=app, name=name, gateway_name=name, kind=kind, **ids)
+
+    add("gpt-4", "bot", bot_id=seed.BOT_ID)
+    add("summary", "workflow_run", workflow_id=seed.RUN_WORKFLOW_ID)
+    add("long", "long_workflow_run", workflow_id=seed.LONG_WORKFLOW_ID)
+    Price.objects.create(
+        scope="app", app=app, valid_from=timezone.now(), input_price=1000, completion_ratio=1
+    )
+    crediting.top_up(alice.pk, amount=10**9, ref="first", now=timezone.now())
+    with eavesdropper(coze.base_url) as found:
+        settings.COZE_API_BASE, settings.COZE_JWT_AUDIENCE = found.url, "api.coze.cn"
+        yield found
+
+
+@pytest.fixture
+def overheard_key(overheard, alice):
+    from cozechat.gateway import keys
+
+    return keys.create(alice, name="test")[1]

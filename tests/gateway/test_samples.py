@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_javascript import absent, install
+from tests.packages import LOCAL, absent, npm, write
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "gateway.md"
 SAMPLES = dict(re.findall(r"```(bash|python|javascript)\n(.*?)```", PAGE.read_text(), re.DOTALL))
@@ -24,8 +24,7 @@ Assistant.objects.get_or_create(gateway_name="demo", defaults={
     "app": flow.app, "name": "demo", "kind": "chat_workflow",
     "workflow_id": flow.workflow_id, "coze_app_id": flow.coze_app_id})
 """)
-    wanted = {"OPENAI_BASE_URL": site.base_url, "OPENAI_API_KEY": key, "NO_PROXY": "127.0.0.1"}
-    return os.environ | wanted | {"no_proxy": "127.0.0.1"}
+    return os.environ | LOCAL | {"OPENAI_BASE_URL": site.base_url, "OPENAI_API_KEY": key}
 
 
 def run(command, environment, place=None):
@@ -53,8 +52,6 @@ def test_the_sample_for_python_runs(environment):
 
 
 def test_the_sample_for_node_runs(environment):
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        absent("node and npm are needed for the sample")
-    place = install()
-    (place / "sample.mjs").write_text(SAMPLES["javascript"])
+    place = npm(Path(__file__).parent / "js")
+    write(place / "sample.mjs", SAMPLES["javascript"])
     assert run(["node", "sample.mjs"], environment, place) == "1 2 3 4 5\n"

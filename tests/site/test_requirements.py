@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["requirements", "requirements-scale", "requirements-dev"]
+ALL = [*NAMES, "tests/gateway/langchain/requirements"]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)")
 
 
@@ -39,7 +40,7 @@ def locked(name: str) -> dict[str, set[str]]:
     return pins
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_lock_holds_every_pin_of_its_requirements(name: str) -> None:
     held = locked(name)
     wrong = {
@@ -58,7 +59,7 @@ def test_a_larger_lock_contains_the_smaller_one(smaller: str, larger: str) -> No
     } == set()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_every_locked_package_has_hashes(name: str) -> None:
     blocks = re.split(r"\n(?=\S)", (ROOT / f"{name}.lock").read_text())
     pins = [block for block in blocks if PIN.match(block)]
@@ -66,7 +67,7 @@ def test_every_locked_package_has_hashes(name: str) -> None:
     assert [block.split()[0] for block in pins if "--hash=sha256:" not in block] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_lock_names_no_host(name: str) -> None:
     text = (ROOT / f"{name}.lock").read_text()
     assert "://" not in text

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 
 import { CozeAPI, getJWTToken } from '@coze/api';
 
-const given = JSON.parse(process.env.COZE_CONTRACT);
+const given = JSON.parse(process.env.COZECHAT_GIVEN);
 const { baseURL, ids } = given;
 
 async function tokenFor(sessionName) {

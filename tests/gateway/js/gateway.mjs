@@ -1,7 +1,7 @@
 // What the official OpenAI client for Node gets to see: every call's outcome as one JSON object on stdout.
 import OpenAI from 'openai';
 
-const { baseURL, key, workflow } = JSON.parse(process.env.COZECHAT_GATEWAY);
+const { baseURL, key, workflow } = JSON.parse(process.env.COZECHAT_GIVEN);
 const client = new OpenAI({ baseURL, apiKey: key, maxRetries: 0 });
 const messages = [{ role: 'user', content: 'count to 5' }];
 
