@@ -1,7 +1,9 @@
 """Stands in for Coze at speed: token exchange, new conversations, streamed workflow chats.
 
 `/v1/chat/completions` streams the same deltas at the same pace in OpenAI's shape, for gateways that stand beside ours;
-a question that says "3 deltas" gets three; `/lag` tells how late the deltas were since it was last asked. A raw asyncio protocol, so that it is never the bottleneck. Every delta's text begins with the monotonic clock in
+a question that says "3 deltas" gets three; `/lag` tells how late the deltas were since it was last asked.
+
+A raw asyncio protocol, so that it is never the bottleneck. Every delta's text begins with the monotonic clock in
 microseconds and its number, so that a receiver on this machine can tell what the system between them added.
 
     python -m tests.load.upstream --deltas 200 --rate 50 --form plain
