@@ -57,7 +57,7 @@ class Outlet:
         """Whether there is something to take, or an end, within that time."""
         if not self._pieces and self._outcome is None:
             self._changed.clear()
-            # Not `asyncio.timeout`, which costs as much as all the rest of a piece's way.
+            # Not `asyncio.timeout`, which does several times the work for each piece.
             bell = asyncio.get_running_loop().call_later(seconds, self._changed.set)
             try:
                 await self._changed.wait()
