@@ -18,6 +18,7 @@ from accounts.sockets import Application, Receive, Scope, Send, SocketLogin
 from conversations import turns
 from conversations.routing import websocket_urlpatterns
 from cozechat.checks import refuse_broken_configuration
+from cozechat.gateway.door import Door
 
 refuse_broken_configuration()
 
@@ -35,6 +36,6 @@ class Awake:
 
 application = Awake(
     ProtocolTypeRouter(
-        {"http": django_application, "websocket": SocketLogin(URLRouter(websocket_urlpatterns))}
+        {"http": Door(django_application), "websocket": SocketLogin(URLRouter(websocket_urlpatterns))}
     )
 )

@@ -67,7 +67,8 @@ class Incoming:
         self._closed = False
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
-        headers = response.headers
+        # One pass: httpx decodes all headers anew for each that is looked up.
+        headers = {name.lower(): value for name, value in response.headers.items()}
         self.status = response.status_code
         self.content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         self.encoding = headers.get("content-encoding", "").strip().lower()

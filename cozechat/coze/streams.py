@@ -87,10 +87,13 @@ class EventStream(Generic[E]):
 
     def _watch(self, events: Sequence[E]) -> None:
         """Give up a stream that is alive and says nothing; what has come and was not read yet may still say something."""
-        now = time.monotonic()
-        if any(not isinstance(event, NO_CONTENT) for event in events):
-            self._content_at = now
-        elif not self._frames and not self._reader.finished and now - self._content_at > self._patience:
+        for event in events:
+            if not isinstance(event, NO_CONTENT):
+                self._content_at = time.monotonic()
+                return
+        if self._frames or self._reader.finished:
+            return
+        if time.monotonic() - self._content_at > self._patience:
             raise TimedOut("Coze kept the connection open and said nothing")
 
     def _count(self, events: Sequence[E]) -> None:

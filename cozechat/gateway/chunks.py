@@ -12,12 +12,13 @@ from cozechat.gateway.errors import Refusal
 
 DONE = b"data: [DONE]\n\n"
 HEARTBEAT = b": keep-alive\n\n"
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def encode(value: Any) -> bytes:
     """JSON as bytes, on what every client takes for one line: some split at Unicode's line ends, too."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encoder.encode(value)
     return (text if text.isascii() else text.translate(_LINE_ENDS)).encode()
 
 
@@ -66,6 +67,8 @@ class Chunks:
             "model": model,
         }
         self._include_usage = include_usage
+        # All that is around what is said is the same in each chunk.
+        self._before, _content, self._after = self._chunk({"content": ""}).rpartition(b'""')
 
     def opening(self) -> bytes:
         """Who speaks, and nothing yet."""
@@ -73,6 +76,8 @@ class Chunks:
 
     def text(self, piece: Text) -> bytes:
         """What is said or thought."""
+        if piece.content and not piece.reasoning:
+            return b"".join((self._before, encode(piece.content), self._after))
         delta = {"content": piece.content} if piece.content else {}
         return self._chunk(delta | ({"reasoning_content": piece.reasoning} if piece.reasoning else {}))
 

@@ -57,12 +57,13 @@ class Outlet:
         """Whether there is something to take, or an end, within that time."""
         if not self._pieces and self._outcome is None:
             self._changed.clear()
+            # Not `asyncio.timeout`, which does several times the work for each piece.
+            bell = asyncio.get_running_loop().call_later(seconds, self._changed.set)
             try:
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                return False
-        return True
+                await self._changed.wait()
+            finally:
+                bell.cancel()
+        return bool(self._pieces) or self._outcome is not None
 
     def take(self) -> list[Piece]:
         """Everything that waits."""

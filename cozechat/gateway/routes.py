@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass, field
+from typing import Any
 
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant, CozeApp
@@ -86,13 +87,21 @@ def _by_name(name: str, *, key: ApiKey, input_name: str) -> Route:
 
 
 def _named(name: str) -> Assistant | None:
-    return Assistant.objects.active().select_related("manners").filter(gateway_name=name).first()
+    return _active(gateway_name=name)
 
 
 def _fallback(key: ApiKey) -> Assistant | None:
     if key.fallback_id is None:
         return None
-    return Assistant.objects.active().select_related("manners").filter(pk=key.fallback_id).first()
+    return _active(pk=key.fallback_id)
+
+
+def _active(**only_one: Any) -> Assistant | None:
+    try:
+        # Not `first`, which has the database sort the one row there is.
+        return Assistant.objects.active().select_related("manners").get(**only_one)
+    except Assistant.DoesNotExist:
+        return None
 
 
 def _by_id(name: str, *, wanted: str, key: ApiKey, manner: Manner, input_name: str) -> Route:

@@ -142,3 +142,13 @@ def test_an_error_is_told_as_it_was_stored():
     again = Refusal.from_json(json.loads(json.dumps(refusal.as_json())))
     assert error_event(again) == error_event(refusal)
     assert isinstance(refusal.body()["error"]["code"], str)
+
+
+@pytest.mark.parametrize("include_usage", [True, False])
+@pytest.mark.parametrize("model", ['a"b', '""', '{"content":""}'])
+def test_a_models_name_in_quotes_breaks_no_chunk(model, include_usage):
+    chunks = Chunks(request_id="req_1", model=model, created=1, include_usage=include_usage)
+    (item,) = items(chunks.text(Text('"so"\u2028')) + b"data: [DONE]\n\n")
+    assert item["model"] == model
+    assert item["choices"][0]["delta"] == {"content": '"so"\u2028'}
+    assert ("usage" in item) == include_usage

@@ -2,12 +2,15 @@
 
 python -m tests.load.people make 100     the session keys, as JSON
 python -m tests.load.people answers      turn to SHA-256 of the stored answer, as JSON
+python -m tests.load.people key          a gateway key of somebody with money, for a model `bench` with a price
 """
 
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import django
 
@@ -46,11 +49,41 @@ def answers() -> dict[str, str]:
     return {str(turn_id): hashlib.sha256(content.encode()).hexdigest() for turn_id, content in found}
 
 
+def key() -> str:
+    """The secret of a new key."""
+    from datetime import timedelta
+
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from accounts.models import User
+    from cozechat.catalog.environment import default_assistant
+    from cozechat.catalog.models import Assistant
+    from cozechat.gateway import keys
+    from cozechat.usage import crediting
+    from cozechat.usage.models import Price
+
+    call_command("migrate", verbosity=0)
+    assistant = default_assistant()
+    assert assistant
+    Assistant.objects.filter(pk=assistant.pk).update(gateway_name="bench")
+    since = timezone.now() - timedelta(days=1)
+    Price.objects.create(scope="assistant", assistant=assistant, valid_from=since, input_price=1_000_000,
+                         completion_ratio="1.5")  # fmt: skip
+    owner = User.objects.create_user("owner", "owner@example.com")
+    crediting.top_up(owner.pk, amount=10**15, ref="bench", now=timezone.now())
+    return keys.create(owner, name="bench")[1]
+
+
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cozechat.settings")
     django.setup()
-    result = make(int(sys.argv[2])) if sys.argv[1] == "make" else answers()
-    sys.stdout.write(json.dumps(result))
+    acts: dict[str, Callable[[], Any]] = {
+        "make": lambda: make(int(sys.argv[2])),
+        "answers": answers,
+        "key": key,
+    }
+    sys.stdout.write(json.dumps(acts[sys.argv[1]]()))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Stands in for Coze at speed: token exchange, new conversations, streamed workflow chats.
 
+`/v1/chat/completions` streams the same deltas at the same pace in OpenAI's shape, for gateways that stand beside ours;
+a question that says "3 deltas" gets three; `/lag` tells how late the deltas were since it was last asked.
+
 A raw asyncio protocol, so that it is never the bottleneck. Every delta's text begins with the monotonic clock in
 microseconds and its number, so that a receiver on this machine can tell what the system between them added.
 
@@ -10,9 +13,10 @@ import argparse
 import asyncio
 import itertools
 import json
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tests.load import fastest_loop
@@ -24,6 +28,7 @@ _SSE = (
 )
 _CHARACTERS = 24
 _PARAGRAPH = 8
+_WANTED = re.compile(rb"(\d+) deltas")
 
 # Never the same twice, in another run of this program neither: CozeChat would refuse a conversation it knows.
 _ids = itertools.count(time.time_ns())
@@ -36,6 +41,17 @@ class Answers:
         self.deltas = deltas
         self.interval = 1 / rate
         self.form = form
+        self.late: list[float] = []
+
+    def wanted(self, body: bytes) -> int:
+        """How many deltas a question asks for."""
+        said = _WANTED.search(body)
+        return int(said[1]) if said else self.deltas
+
+    def lag(self) -> dict[str, float]:
+        """By how many milliseconds deltas came after their time, since this was last asked."""
+        late, self.late = sorted(self.late) or [0.0], []
+        return {"p50_ms": 1000 * late[len(late) // 2], "p99_ms": 1000 * late[int(len(late) * 0.99)]}
 
     def text(self, number: int) -> str:
         """One delta's text: the clock, its number, and filling; in Markdown with a paragraph now and then."""
@@ -83,7 +99,11 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, path: str, body: bytes) -> None:
         if path == "/v1/workflows/chat":
-            self._task = asyncio.get_running_loop().create_task(self._chat(json.loads(body)))
+            self._begin(self._chat(json.loads(body), wanted=self._answers.wanted(body)))
+        elif path == "/v1/chat/completions":
+            self._begin(self._completion(json.loads(body), wanted=self._answers.wanted(body)))
+        elif path == "/lag":
+            self._reply(self._answers.lag())
         elif path == "/api/permission/oauth2/token":
             expires = int(time.time()) + 3600
             self._reply({"access_token": f"czs_{next(_ids)}", "expires_in": expires, "token_type": "Bearer"})
@@ -93,6 +113,9 @@ class Connection(asyncio.Protocol):
         else:
             self._reply({"code": 0, "msg": "", "data": {}})
 
+    def _begin(self, stream: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(stream)
+
     def _reply(self, answer: Any) -> None:
         body = json.dumps(answer).encode()
         self._transport.write(_JSON % (b"200 OK", len(body), body))
@@ -100,7 +123,26 @@ class Connection(asyncio.Protocol):
     def _chunk(self, data: bytes) -> None:
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
-    async def _chat(self, asked: dict[str, Any]) -> None:
+    async def _completion(self, asked: dict[str, Any], *, wanted: int) -> None:
+        head = {
+            "id": f"chatcmpl-{next(_ids)}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+        }
+        head["model"] = asked["model"]
+
+        def chunk(delta: dict[str, str], finish_reason: str | None = None) -> None:
+            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+            self._chunk(b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n")
+
+        self._transport.write(_SSE)
+        chunk({"role": "assistant", "content": ""})
+        if await self._pace(lambda number: chunk({"content": self._answers.text(number)}), wanted=wanted):
+            chunk({}, "stop")
+            self._chunk(b"data: [DONE]\n\n")
+            self._transport.write(b"0\r\n\r\n")
+
+    async def _chat(self, asked: dict[str, Any], *, wanted: int) -> None:
         chat_id, message_id = str(next(_ids)), str(next(_ids))
         conversation_id = asked.get("conversation_id") or str(next(_ids))
         chat = {"id": chat_id, "conversation_id": conversation_id, "created_at": int(time.time())}
@@ -118,7 +160,7 @@ class Connection(asyncio.Protocol):
             said.append(self._answers.text(number))
             self._chunk(_event("conversation.message.delta", message | {"content": said[-1]}))
 
-        if await self._pace(delta):
+        if await self._pace(delta, wanted=wanted):
             usage = {"token_count": 2, "output_count": 1, "input_count": 1}
             self._chunk(
                 _event("conversation.message.completed", message | {"content": "".join(said)})
@@ -127,14 +169,15 @@ class Connection(asyncio.Protocol):
             )
             self._transport.write(b"0\r\n\r\n")
 
-    async def _pace(self, delta: Callable[[int], None]) -> bool:
+    async def _pace(self, delta: Callable[[int], None], *, wanted: int) -> bool:
         """Send every delta at its time; False when the client is gone."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        for number in range(self._answers.deltas):
-            wait = begun + number * self._answers.interval - loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
+        for number in range(wanted):
+            due = begun + number * self._answers.interval
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            self._answers.late.append(loop.time() - due)
             await self._room.wait()
             if self._transport.is_closing():
                 return False
