@@ -15,23 +15,28 @@ function select(target) {
   getSelection().selectAllChildren(target);
 }
 
+/** On the button, and to those who do not see it. */
+function say(button, words) {
+  button.querySelector("span").textContent = words;
+  button.nextElementSibling.textContent = words === button.dataset.label ? "" : words;
+}
+
 /** Without a clipboard (plain HTTP, a refusal) the text is selected, and the button says so. */
 async function copy(button) {
   const target = document.getElementById(button.dataset.copy);
-  const label = button.querySelector("span");
   const sign = button.querySelector("use");
-  const before = (button.dataset.label ??= label.textContent);
+  const before = (button.dataset.label ??= button.textContent.trim());
   try {
     await navigator.clipboard.writeText(contentOf(target));
-    label.textContent = button.dataset.copied;
+    say(button, button.dataset.copied);
     sign.setAttribute("href", "#i-check");
   } catch {
     select(target);
-    label.textContent = button.dataset.selected;
+    say(button, button.dataset.selected);
   }
   clearTimeout(button.waits);
   button.waits = setTimeout(() => {
-    label.textContent = before;
+    say(button, before);
     sign.setAttribute("href", "#i-copy");
   }, SAID_FOR);
 }
@@ -49,6 +54,9 @@ if (secret) {
   secret.addEventListener("focus", () => secret.select());
   // Browsers keep pages that were left whole.
   addEventListener("pagehide", () => secret.remove());
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
 }
 
 // The answer to a second click would be that the key was made and shown before.
