@@ -3,12 +3,12 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import CHROMIUM, FLAGS, Site
 
 pytestmark = pytest.mark.browser
 
@@ -91,11 +91,22 @@ def test_reloading_and_going_back_never_show_a_key_again_nor_make_another(
     expect(page.locator(".key")).to_have_count(2)
 
 
-def test_a_double_click_makes_one_key_and_shows_it(site: Site, member: Callable[..., BrowserContext]) -> None:
+TWICE = """form => {
+  const held = [];
+  form.addEventListener("submit", (event) => held.push(event.defaultPrevented));
+  form.requestSubmit();
+  form.requestSubmit();
+  return held;
+}"""
+
+
+def test_a_form_that_is_on_its_way_is_not_sent_again(
+    site: Site, member: Callable[..., BrowserContext]
+) -> None:
     page = member().new_page()
     page.goto(site.base_url + HOME + "new/")
     page.get_by_label("Name", exact=True).fill("hurried")
-    page.get_by_role("button", name="Make the key").dblclick()
+    assert page.locator("form.key-form").evaluate(TWICE) == [False, True]
     secret = page.locator("#secret").input_value()
     assert status_of(site, secret) == 200
     page.goto(site.base_url + HOME)
@@ -183,3 +194,32 @@ def test_no_page_is_wider_than_a_phone(
 
 def too_wide(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.fixture
+def keeping(site: Site, chromium: Browser) -> Iterator[Page]:
+    """A member's page in a browser that keeps left pages whole (bfcache), also those that forbid it with no-store."""
+    browser = chromium.browser_type.launch(
+        executable_path=CHROMIUM, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    context = browser.new_context(locale="en-US")
+    session = next(site.members)["session"]
+    context.add_cookies([{"name": "sessionid", "value": session, "url": site.base_url}])
+
+    def let_it_be_kept(route: Route) -> None:
+        answer = route.fetch()
+        headers = {name: value for name, value in answer.headers.items() if name != "cache-control"}
+        route.fulfill(response=answer, headers=headers)
+
+    context.route(site.base_url + HOME + "new/", let_it_be_kept)
+    yield context.new_page()
+    browser.close()
+
+
+def test_a_page_that_the_browser_has_kept_whole_does_not_have_the_key(site: Site, keeping: Page) -> None:
+    secret = make(keeping, site)
+    keeping.goto(site.base_url + "/accounts/profile/")
+    keeping.go_back(wait_until="commit")
+    expect(keeping.locator("h1")).to_have_text("API keys")
+    expect(keeping.locator(".key")).to_have_count(1)
+    assert secret not in keeping.content()
