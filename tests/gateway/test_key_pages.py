@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -280,6 +281,22 @@ def test_limits_are_changed_and_nothing_else(as_alice):
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"name", "limit", "models_allowed"}
     assert models(secret).status_code == 200
+
+
+def test_saving_does_not_set_back_a_revocation_that_comes_between(as_alice):
+    key, secret = make(as_alice)
+
+    def revoke_meanwhile(**_):
+        ApiKey.objects.filter(pk=key.pk).update(is_active=False)
+
+    pre_save.connect(revoke_meanwhile, sender=ApiKey)
+    try:
+        as_alice.post(place_of(key), LEAST | {"name": "new"})
+    finally:
+        pre_save.disconnect(revoke_meanwhile, sender=ApiKey)
+    key.refresh_from_db()
+    assert (key.name, key.is_active) == ("new", False)
+    assert models(secret).status_code == 401
 
 
 def test_saving_unchanged_does_not_move_the_moment_at_which_a_key_ends(as_alice, alice):
