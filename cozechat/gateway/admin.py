@@ -26,7 +26,7 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     readonly_fields = ("hint", "created_at", "last_used_at")
     actions = ("revoke", "rotate")
     fieldsets = (
-        (None, {"fields": ("owner", "name", "hint", "is_active", "expires_at")}),
+        (None, {"fields": ("owner", "name", "hint", "is_active", "is_paused", "expires_at")}),
         (_("Models"), {"fields": ("models_allowed", "fallback", "allows_unregistered")}),
         (
             _("Limits"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import uuid
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,13 +58,16 @@ def open_account(key: ApiKey) -> None:
     Account.objects.of(key.owner_id)
 
 
-def rotate(key: ApiKey, *, now: datetime) -> tuple[ApiKey, str]:
-    """A successor with all of the key's settings and its end users' sessions; the old one works for a day more."""
-    until = now + GRACE
+def rotate(
+    key: ApiKey, *, now: datetime, grace: timedelta = GRACE, ticket: uuid.UUID | None = None
+) -> tuple[ApiKey, str]:
+    """A successor with all of the key's settings and its end users' sessions; the old one works a while longer."""
+    until = now + grace
     if key.expires_at is None or key.expires_at > until:
         ApiKey.objects.filter(pk=key.pk).update(expires_at=until)
     successor = copy(key)
     successor.pk, successor.last_used_at, successor._state = None, None, ModelState()
+    successor.ticket = ticket
     secret = give_secret(successor)
     successor.save(force_insert=True)
     return successor, secret

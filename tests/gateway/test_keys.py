@@ -1,8 +1,10 @@
 """Keys: made by a command or in the admin, shown once, stored as digests."""
 
 import json
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -13,7 +15,9 @@ from cozechat.gateway import keys, routes, sessions
 from cozechat.gateway.errors import Refusal
 from cozechat.gateway.models import ApiKey
 from cozechat.logs import redact
-from cozechat.usage.models import Account
+from cozechat.usage.budgets import Budget, Scope
+from cozechat.usage.models import Account, BudgetWindow
+from cozechat.usage.reports import quota
 
 
 def made(capsys, *arguments):
@@ -154,3 +158,19 @@ def test_an_end_user_cannot_be_made_able_to_log_in(alice):
     someone.is_active = True
     with pytest.raises(IntegrityError):
         someone.save()
+
+
+def test_what_keys_had_spent_by_number_is_counted_by_scope_after_the_update(alice):
+    now = timezone.now()
+    old, _secret = keys.create(alice, name="a", limit=9)
+    lone, _secret = keys.create(alice, name="b", limit=9)
+    new, _secret = keys.rotate(old, now=now)
+    for spent, key in enumerate((old, lone, new), start=1):
+        budget = Budget(scope=Scope.KEY, scope_id=str(key.pk), limit=9)
+        BudgetWindow.objects.spend([BudgetWindow.objects.at(budget, now=now).pk], amount=spent)
+    update = import_module("cozechat.gateway.migrations.0003_budgets_by_scope")
+    update.count_under_the_scope(apps, None)
+    assert [quota(key.budget, now=now).used for key in (old, lone, new)] == [3, 2, 3]
+    update.count_under_the_number(apps, None)
+    assert BudgetWindow.objects.filter(scope_id=str(new.pk), spent=3).exists()
+    assert BudgetWindow.objects.filter(scope_id=str(lone.pk), spent=2).exists()

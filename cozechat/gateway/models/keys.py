@@ -54,6 +54,17 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """This user's keys; anybody else's do not exist."""
         return self.filter(owner_id=user.pk)
 
+    def standing(self, *, now: datetime) -> Self:
+        """Those that open something, or would if their owner switched them on again."""
+        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), is_active=True)
+
+    def told_of_successors(self) -> Self:
+        """With `is_replaced`: whether a key has a successor, in whose favour it ends."""
+        later = ApiKey.objects.filter(
+            owner_id=models.OuterRef("owner_id"), scope=models.OuterRef("scope"), pk__gt=models.OuterRef("pk")
+        )
+        return self.annotate(is_replaced=models.Exists(later))
+
 
 class ApiKey(models.Model):
     """What a program shows to be let in; the key itself is stored nowhere, only its digest.
@@ -67,9 +78,15 @@ class ApiKey(models.Model):
     name = models.CharField(_("name"), max_length=100)
     digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
     hint = models.CharField(_("key"), max_length=32, editable=False)
-    # Keys that share a scope share their end users' sessions: a key and its successor.
+    # Keys that share a scope share their end users' sessions and their budget: a key and its successor.
     scope = models.CharField(_("scope"), max_length=32, default=new_scope, editable=False)
+    # The form that it comes from: one that is sent twice makes one key.
+    ticket = models.UUIDField(null=True, editable=False)
+    # Without it a key is revoked, for good as far as its owner goes.
     is_active = models.BooleanField(_("active"), default=True)
+    is_paused = models.BooleanField(
+        _("switched off"), default=False, help_text=_("By its owner, who can switch it on again.")
+    )
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     models_allowed = models.JSONField(
         _("models"),
@@ -130,6 +147,9 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
 
+    # Only on rows from `told_of_successors`.
+    is_replaced: bool
+
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
@@ -138,6 +158,7 @@ class ApiKey(models.Model):
         ordering = ("-pk",)
         constraints = (
             models.CheckConstraint(condition=~models.Q(scope=""), name="api_key_has_a_scope"),
+            models.UniqueConstraint(fields=["owner", "ticket"], name="one_api_key_a_form"),
             models.CheckConstraint(
                 condition=(models.Q(limit=None) | models.Q(limit__gte=0))
                 & (models.Q(end_user_limit=None) | models.Q(end_user_limit__gte=0)),
@@ -150,7 +171,16 @@ class ApiKey(models.Model):
 
     def has_ended(self, *, now: datetime) -> bool:
         """Whether it opens nothing any more."""
-        return not self.is_active or (self.expires_at is not None and self.expires_at <= now)
+        return not self.is_active or self.is_paused or self.has_expired(now=now)
+
+    def has_expired(self, *, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    @property
+    def is_privileged(self) -> bool:
+        """Whether staff have given it what owners cannot give themselves; then its limits are staff's too."""
+        return self.allows_unregistered or self.trusts_open_webui or self.fallback_id is not None
 
     def admits(self, address: str) -> bool:
         """Whether it may be used from there."""
@@ -168,13 +198,19 @@ class ApiKey(models.Model):
         patterns = self.models_allowed or ["*"]
         return any(fnmatchcase(name, pattern) for name in names if name for pattern in patterns)
 
+    @property
+    def budget(self) -> Budget | None:
+        """What calls of this key and of its successors may cost together: no budget begins anew by rotation."""
+        period = Period(self.period)
+        return (
+            Budget(scope=Scope.KEY, scope_id=self.scope, limit=self.limit, period=period)
+            if self.limit is not None
+            else None
+        )
+
     def budgets(self, *, end_user: str) -> tuple[Budget, ...]:
         """What calls of this key may cost; the end user's name is unique among all owners."""
-        found = []
-        if self.limit is not None:
-            found.append(
-                Budget(scope=Scope.KEY, scope_id=str(self.pk), limit=self.limit, period=Period(self.period))
-            )
+        found = [self.budget] if self.budget else []
         if self.end_user_limit is not None:
             period = Period(self.end_user_period)
             found.append(
