@@ -131,6 +131,9 @@ class Call:
         await self.pace.begin(tokens=self.input_estimate + self.output_estimate)
         await admission.enter_async_context(rates.slot(self.admitted.key, request_id=self.request_id))
         await admission.enter_async_context(self._place.claimed(self.request_id))
+        self._question = question_for(
+            self.admitted.route, asked=self.admitted.asked, sticky=self._place.is_known
+        )
         await books.reserve(self)
 
     @property

@@ -49,6 +49,8 @@ class Place:
             message = "Another request runs in this conversation."
             raise Refusal(409, "conversation_busy", message, headers=retry_after(1))
         try:
+            # Since it was looked at, another call may have begun it.
+            await database.run(self._sticky.refresh_from_db, fields=["coze_conversation_id"])
             yield
         finally:
             await database.run(_free, request_id)
