@@ -188,6 +188,9 @@ class Call:
             if self.admitted.remembered is not None:
                 await database.run(memory.forget, self.request_id)
         elif not self.abandoned:
+            # What it has cost may be known in half a minute only, and what it was for is over.
+            self.outlet.end(failure)
+            await self._place.learn_cost(self.inquiry.asking)
             await books.settle(self, ending=Ending.FAILED, code=failure.code)
             await self._remember(failure)
         # Else it goes on at Coze: its hold stays open until somebody has heard how it ended.
