@@ -15,6 +15,7 @@ from cozechat.gateway import books, errors, memory, rates
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.answers import Answer, Text
 from cozechat.gateway.books import Ending
+from cozechat.gateway.drains import Drains
 from cozechat.gateway.errors import Refusal
 from cozechat.gateway.inquiry import Inquiry
 from cozechat.gateway.outlet import Outlet
@@ -29,7 +30,7 @@ Spawn = Callable[[Coroutine[Any, Any, Any]], object]
 class Call:
     """A call while it runs; whoever reads it looks at `outlet`."""
 
-    def __init__(self, admitted: Admitted, *, spawn: Spawn) -> None:
+    def __init__(self, admitted: Admitted, *, spawn: Spawn, drains: Drains) -> None:
         self.admitted = admitted
         self.outlet = Outlet(on_leave=self._left)
         self.answer = Answer()
@@ -39,6 +40,7 @@ class Call:
         # Which call is told: an earlier one, if this repeats it.
         self.told_id = admitted.request_id
         self._spawn = spawn
+        self._drains = drains
         self._place = Place(admitted.route, user=admitted.user, conversation=admitted.conversation)
         self.inquiry = Inquiry(admitted, place=self._place, hear=self.outlet.put, note=self._accepted)
         self.input_estimate = tokens_in(self.inquiry.question.weight)
@@ -60,7 +62,10 @@ class Call:
 
     def _left(self) -> None:
         """The client is gone: finish all the same, or stop, as the assistant's policy says."""
-        if self.admitted.route.drains or self.admitted.remembered is not None:
+        route = self.admitted.route
+        if not route.manner.is_chat or self.admitted.remembered is not None:
+            return
+        if route.drains and self._drains.begin(self.request_id, key=self.admitted.key):
             return
         self.canceled = True
         self._stop()

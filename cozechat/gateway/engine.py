@@ -12,6 +12,7 @@ from cozechat import database
 from cozechat.gateway import errors, late
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.calls import Call
+from cozechat.gateway.drains import Drains
 from cozechat.gateway.models import Slot, StickyConversation, StoredCall
 from cozechat.usage import reserving
 from cozechat.usage.reserving import LEASE
@@ -28,6 +29,7 @@ class Engine:
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._running: dict[str, Call] = {}
+        self._drains = Drains()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._chores: list[asyncio.Task[None]] = []
 
@@ -36,7 +38,7 @@ class Engine:
         if self.draining:
             raise errors.restarting()
         self.start_chores()
-        call = Call(admitted, spawn=self.spawn)
+        call = Call(admitted, spawn=self.spawn, drains=self._drains)
         self._running[call.request_id] = call
         self.spawn(self._run(call))
         return call
@@ -58,6 +60,7 @@ class Engine:
             await call.run()
         finally:
             self._running.pop(call.request_id, None)
+            self._drains.end(call.request_id)
 
     def start_chores(self) -> None:
         """Begin what goes on beside the calls."""

@@ -11,6 +11,7 @@ from cozechat.gateway import keys, routes, sessions
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.answers import Answer
 from cozechat.gateway.calls import Call
+from cozechat.gateway.drains import Drains
 from cozechat.gateway.requests import read_chat
 from cozechat.usage import crediting
 from cozechat.usage.models import Price
@@ -47,7 +48,9 @@ async def test_who_comes_second_goes_on_where_the_first_has_begun(alice, coze, s
     asked = [("user", "My name is Max."), ("assistant", "ok"), ("user", "what is my name?")]
     calls = [
         Call(
-            await sync_to_async(admitted)(key, user, number=number, words=words), spawn=asyncio.ensure_future
+            await sync_to_async(admitted)(key, user, number=number, words=words),
+            spawn=asyncio.ensure_future,
+            drains=Drains(),
         )
         for number, words in enumerate((told, asked))
     ]

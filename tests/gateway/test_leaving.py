@@ -1,7 +1,11 @@
 """A client that goes away: the policy of the assistant holds, and the call is settled exactly once."""
 
+import contextlib
+from collections import Counter
+
 import httpx
 import pytest
+from django.conf import settings
 
 from .running import until
 from .test_completions import manners
@@ -80,3 +84,34 @@ def test_a_slot_is_free_again_once_the_call_has_ended(site):
     leave_after(site, key, 1, question="slowly count to 10")
     until(lambda: site.records(secret=key))
     leave_after(site, key, 1, question="slowly count to 10")
+
+
+def test_of_many_who_leave_at_once_the_last_are_cancelled(site, key):
+    """Each owner may leave so many chats behind; nobody else's are touched by that."""
+    crowd = settings.GATEWAY_DRAINS_OF_OWNER + 6
+    body = {
+        "model": "gpt-4",
+        "stream": True,
+        "messages": [{"role": "user", "content": "slowly count to 120"}],
+    }
+    bobs = site.key("bob")
+
+    def come(secret):
+        """A client with the first word in its hands, that will leave."""
+        client = stack.enter_context(httpx.Client(trust_env=False, timeout=30))
+        headers = {"Authorization": f"Bearer {secret}"}
+        url = f"{site.base_url}/chat/completions"
+        response = stack.enter_context(client.stream("POST", url, json=body, headers=headers))
+        next(response.iter_lines())
+
+    with contextlib.ExitStack() as stack:
+        for secret in [key] * crowd + [bobs]:
+            come(secret)
+    records = until(lambda: len(found := site.records(secret=key)) == crowd and found, seconds=60)
+    ends = Counter((record["status"], record["error_code"]) for record in records)
+    assert ends == {("completed", ""): settings.GATEWAY_DRAINS_OF_OWNER, ("canceled", "client_left"): 6}
+    (bobs_record,) = until(lambda: site.records(secret=bobs))
+    assert bobs_record["status"] == "completed"
+    assert site.coze.ledger()["requests"]["POST /v3/chat/cancel"] == 6
+    assert site.holds() == []
+    assert site.books() == []
