@@ -13,7 +13,7 @@ from accounts.models import User
 from cozechat import database
 from cozechat.gateway import keys, memory, routes, sessions
 from cozechat.gateway.admitted import Admitted
-from cozechat.gateway.errors import Refusal, bad_request
+from cozechat.gateway.errors import Refusal, bad_request, too_large
 from cozechat.gateway.json_bodies import read_object
 from cozechat.gateway.models import ApiKey
 from cozechat.gateway.requests import Asked
@@ -59,7 +59,7 @@ def body_of(request: HttpRequest) -> bytes:
         raise Refusal(415, "unsupported_media_type", "Send the body as 'Content-Type: application/json'.")
     body = request.read(limit + 1)
     if len(body) > limit:
-        raise Refusal(413, "request_too_large", f"The body is larger than {limit} bytes.")
+        raise too_large()
     return body
 
 

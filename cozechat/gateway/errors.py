@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from cozechat.coze.errors import (
     Busy,
     CircuitOpen,
@@ -77,6 +79,21 @@ def retry_after(seconds: float | None) -> dict[str, str]:
 def bad_request(message: str, *, param: str | None = None, code: str = "invalid_value") -> Refusal:
     """The body is not what it should be."""
     return Refusal(400, code, message, param=param)
+
+
+def malformed() -> Refusal:
+    """What came is no HTTP request."""
+    return Refusal(400, "bad_request", "This is no HTTP request that could be read.", headers=NO_RETRY)
+
+
+def too_large() -> Refusal:
+    """A body beyond all measure."""
+    return Refusal(
+        413,
+        "request_too_large",
+        f"The body is larger than {settings.GATEWAY_MAX_BODY} bytes.",
+        headers=NO_RETRY,
+    )
 
 
 def unsupported(message: str, *, param: str) -> Refusal:
