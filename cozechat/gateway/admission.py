@@ -78,7 +78,7 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
         route = routes.find(asked.model, key=key, workflow_id=asked.workflow_id)
     except Refusal as refusal:
         if refusal.status == 403:
-            _note(refusal, key=key, told=told, model=asked.model)
+            _note(refusal, key=key, told=told, asked=asked)
         raise
     named = sessions.end_user_named(key, headers=told.headers, in_body=asked.end_user)
     user = sessions.end_user_of(key, end_user=named)
@@ -114,9 +114,15 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
     )
 
 
-def _note(refusal: Refusal, *, key: ApiKey, told: Told, model: str) -> None:
+def _note(refusal: Refusal, *, key: ApiKey, told: Told, asked: Asked) -> None:
     """What a key may not do costs nothing and is written down."""
-    call = reserving.Call(request_id=told.request_id, owner_id=key.owner_id, model=model, api_key_id=key.pk)
+    call = reserving.Call(
+        request_id=told.request_id,
+        owner_id=key.owner_id,
+        model=asked.model,
+        api_key_id=key.pk,
+        metadata=asked.metadata,
+    )
     reserving.refuse(call, error_code=refusal.code, now=timezone.now())
 
 

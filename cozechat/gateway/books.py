@@ -85,6 +85,7 @@ def described(call: Billed) -> reserving.Call:
         api_key_id=admitted.key.pk,
         end_user=end_user,
         stream=admitted.asked.stream,
+        metadata=admitted.asked.metadata,
         input_estimate=call.input_estimate,
         output_estimate=call.output_estimate,
         budgets=admitted.key.budgets(end_user=end_user),

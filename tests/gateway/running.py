@@ -136,7 +136,8 @@ if {secret!r}:
     rows = rows.filter(api_key_id=ApiKey.objects.get(digest=keys.digest({secret!r})).pk)
 answer = list(rows.order_by("pk").values(
     "request_id", "status", "error_code", "cost", "input_tokens", "output_tokens", "usage_source", "model",
-    "route", "end_user", "execute_id", "coze_chat_id", "coze_conversation_id", "stream", "settled_late"))
+    "route", "end_user", "execute_id", "coze_chat_id", "coze_conversation_id", "stream", "settled_late",
+    "metadata"))
 """)
 
     def holds(self, state: str = "open") -> list[str]:
