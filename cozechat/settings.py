@@ -77,6 +77,8 @@ GATEWAY_HEARTBEAT_SECONDS = 15.0
 # Chats that one process finishes though their clients have left: all, and those of one owner's keys.
 GATEWAY_DRAINS = 100
 GATEWAY_DRAINS_OF_OWNER = 20
+# How long an end user who owns nothing keeps a row.
+GATEWAY_END_USER_DAYS = 90
 
 ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
 

@@ -81,7 +81,7 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
             _note(refusal, key=key, told=told, asked=asked)
         raise
     named = sessions.end_user_named(key, headers=told.headers, in_body=asked.end_user)
-    user = sessions.end_user_of(key, end_user=named)
+    user = sessions.known_end_user(key, end_user=named)
     external = told.headers.get("x-openwebui-chat-id", "") if key.trusts_open_webui else ""
     wanted = told.headers.get("x-conversation-id") or asked.metadata.get("conversation_id", "")
     conversation = None
@@ -93,7 +93,7 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
         raise bad_request("A workflow run has no conversation.", param="conversation_id")
     remembered = memory.Wanted(
         key=key,
-        user=user,
+        end_user=user.session_name,
         request_id=told.request_id,
         model=asked.model,
         body_digest=body_digest,

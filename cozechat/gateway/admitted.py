@@ -12,7 +12,7 @@ from cozechat.gateway.routes import Route
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A call that has passed every check that costs nothing."""
+    """A call that has passed every check that costs nothing; `user` and `conversation` need not have a row yet."""
 
     request_id: str
     key: ApiKey

@@ -114,8 +114,13 @@ async def reserve(call: Billed) -> None:
 
 async def refuse(call: Billed, *, refusal: Refusal) -> None:
     """A call that was turned away costs nothing and is written down."""
-    if refusal.status in _NOTED:
+    if refusal.status not in _NOTED:
+        return
+    try:
         await database.run(reserving.refuse, described(call), error_code=refusal.code, now=now())
+    except reserving.DuplicateRequest:
+        # Money had been set aside for it; with its release all was written down.
+        return
 
 
 async def accepted(call: Billed, *, ids: CozeIds) -> None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from cozechat import database
 from cozechat.coze.errors import CozeError
 from cozechat.coze.polling import PollsSpent
-from cozechat.gateway import books, errors, memory, rates
+from cozechat.gateway import books, errors, memory, rates, sessions
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.answers import Answer, Text
 from cozechat.gateway.books import Ending
@@ -41,7 +41,8 @@ class Call:
         self.told_id = admitted.request_id
         self._spawn = spawn
         self._drains = drains
-        self._place = Place(admitted.route, user=admitted.user, conversation=admitted.conversation)
+        self._user = admitted.user
+        self._place = Place(admitted.route, conversation=admitted.conversation)
         self.inquiry = Inquiry(admitted, place=self._place, hear=self.outlet.put, note=self._accepted)
         self.input_estimate = tokens_in(self.inquiry.question.weight)
 
@@ -52,6 +53,11 @@ class Call:
     def ignored(self) -> tuple[str, ...]:
         """Parameters that were taken and change nothing."""
         return self.inquiry.question.ignored
+
+    @property
+    def conversation_id(self) -> str:
+        """What the client calls the conversation that goes on, if there is one."""
+        return self._place.public_id
 
     @property
     def request_id(self) -> str:
@@ -129,8 +135,18 @@ class Call:
         await self.pace.begin(tokens=self.input_estimate + self.output_estimate)
         await admission.enter_async_context(rates.slot(self.admitted.key, request_id=self.request_id))
         await admission.enter_async_context(self._place.claimed(self.request_id))
-        self.inquiry.put_question()
         await books.reserve(self)
+        try:
+            await self._make_room()
+        except Refusal as refusal:
+            await books.release(self, code=refusal.code)
+            raise
+        self.inquiry.put_question()
+
+    async def _make_room(self) -> None:
+        """Rows for whoever is new: only now, when pace and money have let the call in. Raises Refusal."""
+        self._user = await database.run(sessions.stored, self.admitted.user, key=self.admitted.key)
+        await self._place.begin(self._user, request_id=self.request_id)
 
     @property
     def output_estimate(self) -> int:
@@ -158,7 +174,7 @@ class Call:
         """Why there is no answer, if there is none."""
         try:
             async with asyncio.timeout(self._patience):
-                await self.inquiry.ask(self.admitted.user)
+                await self.inquiry.ask(self._user)
         except PollsSpent as error:
             self.abandoned = True
             return errors.from_coze(error, accepted=True, execute_id=self.inquiry.execute_id)
@@ -183,7 +199,7 @@ class Call:
         self.answer.text, self.answer.reasoning = self.inquiry.text, self.inquiry.reasoning
         self.answer.suggestions = self.inquiry.suggestions
         self.answer.execute_id = self.inquiry.execute_id
-        self.answer.conversation_id = self._place.public_id
+        self.answer.conversation_id = self.conversation_id
         await books.settle(self, ending=Ending.COMPLETED)
         await self._remember(self.answer)
 

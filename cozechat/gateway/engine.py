@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from django.utils import timezone
 
 from cozechat import database
@@ -13,13 +15,14 @@ from cozechat.gateway import errors, late
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.calls import Call
 from cozechat.gateway.drains import Drains
-from cozechat.gateway.models import Slot, StickyConversation, StoredCall
+from cozechat.gateway.models import EndUser, Slot, StickyConversation, StoredCall
 from cozechat.usage import reserving
 from cozechat.usage.reserving import LEASE
 
 logger = logging.getLogger(__name__)
 RENEW_EVERY = 15.0
 RECONCILE_EVERY = 10.0
+FORGET_EVERY = 600.0
 
 
 class Engine:
@@ -65,7 +68,11 @@ class Engine:
     def start_chores(self) -> None:
         """Begin what goes on beside the calls."""
         if not self._chores:
-            chores = ((RENEW_EVERY, self._renew), (RECONCILE_EVERY, late.settle_deserted))
+            chores = (
+                (RENEW_EVERY, self._renew),
+                (RECONCILE_EVERY, late.settle_deserted),
+                (FORGET_EVERY, _forget),
+            )
             self._chores = [self._loop.create_task(_repeat(chore, every=every)) for every, chore in chores]
 
     async def _renew(self) -> None:
@@ -98,6 +105,12 @@ def _renew(request_ids: list[str]) -> None:
     reserving.renew(request_ids, now=now)
     for rows in (Slot.objects, StickyConversation.objects, StoredCall.objects):
         rows.renew(request_ids, until=now + LEASE)
+
+
+async def _forget() -> None:
+    """End users who have not come for long and own nothing have no row any more; coming back makes them the same."""
+    since = timezone.now() - timedelta(days=settings.GATEWAY_END_USER_DAYS)
+    await database.run(EndUser.objects.forget_unused, since=since)
 
 
 async def _repeat(chore: Any, *, every: float) -> None:

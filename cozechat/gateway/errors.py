@@ -124,6 +124,12 @@ def conversation_not_found() -> Refusal:
     )
 
 
+def too_many_end_users(most: int) -> Refusal:
+    """Somebody new, and the key has no room for them; asking again cannot help."""
+    message = f"This key serves {most} end users, and this one is new. Its operator can allow more."
+    return Refusal(403, "too_many_end_users", message, param="user", headers=NO_RETRY)
+
+
 def insufficient_quota(message: str) -> Refusal:
     """The money does not suffice; asking again cannot help."""
     return Refusal(429, "insufficient_quota", message, kind="insufficient_quota", headers=NO_RETRY)

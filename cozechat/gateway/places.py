@@ -14,6 +14,7 @@ from cozechat.coze.errors import CozeError
 from cozechat.coze.polling import Pace, PollsSpent
 from cozechat.coze.run_records import RunHistory
 from cozechat.coze.statuses import Status
+from cozechat.gateway import sessions
 from cozechat.gateway.asking import Asking
 from cozechat.gateway.errors import Refusal, retry_after
 from cozechat.gateway.models import StickyConversation
@@ -29,9 +30,8 @@ _LONGEST_SECONDS = 30.0
 class Place:
     """The conversation of one call. A run has none."""
 
-    def __init__(self, route: Route, *, user: User, conversation: StickyConversation | None) -> None:
+    def __init__(self, route: Route, *, conversation: StickyConversation | None) -> None:
         self._route = route
-        self._user = user
         self._sticky = conversation if route.manner.is_chat else None
 
     @property
@@ -41,8 +41,8 @@ class Place:
 
     @property
     def public_id(self) -> str:
-        """What the client calls it."""
-        return self._sticky.pk if self._sticky is not None else ""
+        """What the client calls it; empty until it has a row."""
+        return "" if self._sticky is None or self._sticky._state.adding else self._sticky.pk
 
     @asynccontextmanager
     async def claimed(self, request_id: str) -> AsyncIterator[None]:
@@ -50,15 +50,27 @@ class Place:
         if self._sticky is None:
             yield
             return
-        if not await database.run(_claim, self._sticky.pk, request_id=request_id):
-            message = "Another request runs in this conversation."
-            raise Refusal(409, "conversation_busy", message, headers=retry_after(1))
         try:
-            # Since it was looked at, another call may have begun it.
-            await database.run(self._sticky.refresh_from_db, fields=["coze_conversation_id"])
+            if self.public_id:
+                await self._claim(request_id)
             yield
         finally:
             await database.run(_free, request_id)
+
+    async def begin(self, user: User, *, request_id: str) -> None:
+        """Give a new conversation its row. Raises Refusal if another call has begun the same one and runs there."""
+        if self._sticky is None or self.public_id:
+            return
+        self._sticky = await database.run(sessions.begun, self._sticky, user=user)
+        await self._claim(request_id)
+
+    async def _claim(self, request_id: str) -> None:
+        assert self._sticky is not None  # noqa: S101 - for the type checker
+        if not await database.run(_claim, self._sticky.pk, request_id=request_id):
+            message = "Another request runs in this conversation."
+            raise Refusal(409, "conversation_busy", message, headers=retry_after(1))
+        # Since it was looked at, another call may have begun it.
+        await database.run(self._sticky.refresh_from_db, fields=["coze_conversation_id"])
 
     async def enter(self, asking: Asking) -> None:
         """See to it that there is a conversation of this end user's own."""

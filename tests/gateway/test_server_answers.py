@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import signal
 import socket
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ import httpx
 import pytest
 
 from .running import until
-from .test_ending import begin, mortal
+from .test_ending import mortal
 
 __all__ = ["mortal"]
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -83,17 +82,29 @@ def test_elsewhere_the_server_speaks_as_before(site):
 
 def test_a_process_that_ends_says_so_in_json(mortal):
     key = mortal.key()
-    _request_id, lines = begin(mortal, key, messages=[{"role": "user", "content": "slowly count to 200"}])
-    mortal._process.send_signal(signal.SIGTERM)
+    body = {
+        "model": "gpt-4",
+        "stream": True,
+        "messages": [{"role": "user", "content": "slowly count to 200"}],
+    }
+    headers = {"Authorization": f"Bearer {key}"}
+    url = f"{mortal.base_url}/chat/completions"
+    with (
+        httpx.Client(trust_env=False, timeout=60) as client,
+        client.stream("POST", url, json=body, headers=headers) as running,
+    ):
+        lines = running.iter_lines()
+        next(lines)
+        mortal.ask_to_stop()
 
-    def refused():
-        found = mortal.post("/v1/chat/completions", key=key, json={})
-        return found if found.status_code == 503 else None
+        def refused():
+            found = mortal.post("/v1/chat/completions", key=key, json={})
+            return found if found.status_code == 503 else None
 
-    found = until(refused, seconds=10)
-    assert is_ours(found.headers, found.content, code="restarting")
-    assert 1 <= int(found.headers["retry-after"]) <= 60
-    assert found.headers["connection"] == "close"
-    "".join(lines)
+        found = until(refused, seconds=10)
+        assert is_ours(found.headers, found.content, code="restarting")
+        assert 1 <= int(found.headers["retry-after"]) <= 60
+        assert found.headers["connection"] == "close"
+        assert "data: [DONE]" in list(lines)
     mortal.stop()
     mortal.start()
