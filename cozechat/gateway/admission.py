@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from cozechat import database
-from cozechat.gateway import keys, memory, routes, sessions
+from cozechat.gateway import interruptions, keys, memory, routes, sessions
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.errors import Refusal, bad_request, too_large
 from cozechat.gateway.json_bodies import read_object
-from cozechat.gateway.models import ApiKey
+from cozechat.gateway.models import ApiKey, Interruption
 from cozechat.gateway.requests import Asked
+from cozechat.gateway.routes import Route
 from cozechat.usage import reserving
 
 Read = Callable[[Mapping[str, Any]], Asked]
@@ -91,6 +92,7 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
         )
     elif wanted:
         raise bad_request("A workflow run has no conversation.", param="conversation_id")
+    interruption = _resumed(asked, route=route, user=user)
     remembered = memory.Wanted(
         key=key,
         end_user=user.session_name,
@@ -110,7 +112,25 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
         route=route,
         asked=asked,
         conversation=conversation,
+        interruption=interruption,
         remembered=remembered if worth_it else None,
+    )
+
+
+def _resumed(asked: Asked, *, route: Route, user: User) -> Interruption | None:
+    """The run that goes on with this call, if it is one's own."""
+    if asked.resume is None:
+        return None
+    if route.manner.is_chat:
+        raise bad_request(
+            "Only a workflow run is resumed; a chat's question is answered.", param="coze.resume"
+        )
+    return interruptions.find(
+        asked.resume,
+        end_user=user.session_name,
+        app_id=route.app.pk,
+        workflow_id=route.workflow_id,
+        now=timezone.now(),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from accounts.models import User
 from cozechat.gateway import memory
-from cozechat.gateway.models import ApiKey, StickyConversation
+from cozechat.gateway.models import ApiKey, Interruption, StickyConversation
 from cozechat.gateway.requests import Asked
 from cozechat.gateway.routes import Route
 
@@ -20,5 +20,6 @@ class Admitted:
     route: Route
     asked: Asked
     conversation: StickyConversation | None = None
+    interruption: Interruption | None = None
     remembered: memory.Wanted | None = None
     created: int = field(default_factory=lambda: int(time.time()))

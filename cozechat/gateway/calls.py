@@ -11,7 +11,7 @@ from django.conf import settings
 from cozechat import database
 from cozechat.coze.errors import CozeError
 from cozechat.coze.polling import PollsSpent
-from cozechat.gateway import books, errors, memory, rates, sessions
+from cozechat.gateway import books, errors, interruptions, memory, rates, sessions
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.answers import Answer, Text
 from cozechat.gateway.books import Ending
@@ -209,12 +209,27 @@ class Call:
             if self.admitted.remembered is not None:
                 await database.run(memory.forget, self.request_id)
         elif not self.abandoned:
-            # What it has cost may be known in half a minute only, and what it was for is over.
-            self.outlet.end(failure)
-            await self._place.learn_cost(self.inquiry.asking)
+            await self._note(failure)
+            asking = self.inquiry.asking
+            if asking is not None and asking.cost_is_open:
+                # That may be known in half a minute only, and what the client has waited for is over.
+                self.outlet.end(failure)
+                await self._place.learn_cost(asking)
             await books.settle(self, ending=Ending.FAILED, code=failure.code)
             await self._remember(failure)
         # Else it goes on at Coze: its hold stays open until somebody has heard how it ended.
+
+    async def _note(self, failure: Refusal) -> None:
+        """A run that waits is remembered before its client hears how to go on."""
+        route = self.admitted.route
+        await database.run(
+            interruptions.note,
+            failure,
+            end_user=self._user.session_name,
+            app_id=route.app.pk,
+            workflow_id=route.workflow_id,
+            now=books.now(),
+        )
 
     async def _break_off(self) -> None:
         if not self.inquiry.accepted:

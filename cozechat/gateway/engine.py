@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from cozechat import database
-from cozechat.gateway import errors, late
+from cozechat.gateway import errors, interruptions, late
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.calls import Call
 from cozechat.gateway.drains import Drains
@@ -111,6 +111,7 @@ async def _forget() -> None:
     """End users who have not come for long and own nothing have no row any more; coming back makes them the same."""
     since = timezone.now() - timedelta(days=settings.GATEWAY_END_USER_DAYS)
     await database.run(EndUser.objects.forget_unused, since=since)
+    await database.run(interruptions.forget, now=timezone.now())
 
 
 async def _repeat(chore: Any, *, every: float) -> None:

@@ -124,6 +124,12 @@ def conversation_not_found() -> Refusal:
     )
 
 
+def interruption_not_found() -> Refusal:
+    """Nobody's, somebody else's, another workflow's or too old: all sound alike."""
+    message = "No run of this model waits for an answer under this event_id."
+    return Refusal(404, "interruption_not_found", message, param="coze.resume.event_id", headers=NO_RETRY)
+
+
 def too_many_end_users(most: int) -> Refusal:
     """Somebody new, and the key has no room for them; asking again cannot help."""
     message = f"This key serves {most} end users, and this one is new. Its operator can allow more."

@@ -82,6 +82,7 @@ class Inquiry:
             route=route,
             question=self.question,
             streams=self._admitted.asked.stream,
+            interruption=self._admitted.interruption,
             pace=Pace(interval=settings.GATEWAY_POLL_SECONDS, attempts=settings.GATEWAY_POLLS),
         )
         await self._place.enter(asking)

@@ -14,12 +14,12 @@ from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import CozeError, TokenRefused
 from cozechat.coze.statuses import Status
 from cozechat.coze.types import Caller, Usage
-from cozechat.gateway import errors, memory
+from cozechat.gateway import errors, interruptions, memory
 from cozechat.gateway.answers import Answer, Counts
-from cozechat.gateway.asking import interrupted, shown
 from cozechat.gateway.books import tokens_of
 from cozechat.gateway.errors import Refusal
 from cozechat.gateway.models import StickyConversation, StoredCall
+from cozechat.gateway.readings import interrupted, shown
 from cozechat.usage import reconciling, settling
 from cozechat.usage.models import Hold, UsageRecord
 from cozechat.usage.settling import Outcome
@@ -46,6 +46,7 @@ class Found:
     status: Status
     usage: Usage
     outcome: Answer | Refusal
+    workflow_id: str = ""
 
 
 async def settle_deserted() -> int:
@@ -115,7 +116,7 @@ async def _ask_run(deserted: Deserted, *, caller: Caller) -> Found | None:
         outcome = interrupted(history.interrupt, execute_id=hold.execute_id)
     elif history.error is not None:
         outcome = errors.from_coze(history.error, accepted=True, execute_id=hold.execute_id)
-    return Found(history.status, history.usage, outcome)
+    return Found(history.status, history.usage, outcome, deserted.workflow_id)
 
 
 async def _ask_chat(deserted: Deserted, *, caller: Caller) -> Found | None:
@@ -156,6 +157,14 @@ def _settle(hold: Hold, *, found: Found) -> None:
     code = "" if isinstance(found.outcome, Answer) else found.outcome.code
     outcome = Outcome(status=status, tokens=tokens_found, error_code=code)
     settling.settle(hold.request_id, outcome=outcome, now=timezone.now())
+    if isinstance(found.outcome, Refusal) and hold.app_id is not None:
+        interruptions.note(
+            found.outcome,
+            end_user=hold.end_user,
+            app_id=hold.app_id,
+            workflow_id=found.workflow_id,
+            now=timezone.now(),
+        )
     memory.finish(hold.request_id, outcome=found.outcome)
 
 

@@ -105,10 +105,8 @@ class Place:
         else:
             asking.usage = ended.usage
 
-    async def learn_cost(self, asking: Asking | None) -> None:
+    async def learn_cost(self, asking: Asking) -> None:
         """What a call that broke off has cost; a chat that will not end is ended, for nobody hears it any more."""
-        if asking is None or asking.usage is not None:
-            return
         if await look_up(asking) is Status.IN_PROGRESS:
             await self.cancel(asking)
 
