@@ -210,13 +210,13 @@ class Call:
                 await database.run(memory.forget, self.request_id)
         elif not self.abandoned:
             await self._note(failure)
+            await self._remember(failure)
             asking = self.inquiry.asking
             if asking is not None and asking.cost_is_open:
                 # That may be known in half a minute only, and what the client has waited for is over.
                 self.outlet.end(failure)
                 await self._place.learn_cost(asking)
             await books.settle(self, ending=Ending.FAILED, code=failure.code)
-            await self._remember(failure)
         # Else it goes on at Coze: its hold stays open until somebody has heard how it ended.
 
     async def _note(self, failure: Refusal) -> None:
