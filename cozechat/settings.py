@@ -74,6 +74,11 @@ GATEWAY_POLLS = 150
 # A status is committed when Coze has begun to answer, or has been silent for so long.
 GATEWAY_PEEK_SECONDS = 15.0
 GATEWAY_HEARTBEAT_SECONDS = 15.0
+# Chats that one process finishes though their clients have left: all, and those of one owner's keys.
+GATEWAY_DRAINS = 100
+GATEWAY_DRAINS_OF_OWNER = 20
+# How long an end user who owns nothing keeps a row.
+GATEWAY_END_USER_DAYS = 90
 
 # What opens /diagnostics/ to machines; without it only staff are let in.
 DIAGNOSTICS_TOKEN = env.text("DIAGNOSTICS_TOKEN")

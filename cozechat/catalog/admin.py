@@ -1,12 +1,15 @@
 """Coze apps and assistants in the admin; key material goes in and never comes out."""
 
+import hashlib
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from cozechat.catalog.configurations import LARGEST, read_configuration
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.coze import oauth
 from cozechat.coze.errors import CozeError
@@ -19,9 +22,27 @@ class WrittenOnly(forms.Textarea):
         return ""
 
 
-class CozeAppForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The private key is written, never shown; left empty, the stored one stays."""
+IMPORTED = ("configuration_file", "configuration")
 
+
+class CozeAppForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The private key is written, never shown; left empty, the stored one stays.
+
+    Coze's own file fills in what nobody has typed here.
+    """
+
+    configuration_file = forms.FileField(
+        label=_("configuration file"),
+        required=False,
+        help_text=_(
+            "The JSON file that Coze hands out for a service app. It fills in what is not typed below."
+        ),
+    )
+    configuration = forms.CharField(
+        label=_("or its text"),
+        required=False,
+        widget=WrittenOnly(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+    )
     private_key = forms.CharField(
         label=_("private key"),
         required=False,
@@ -39,14 +60,43 @@ class CozeAppForm(forms.ModelForm):  # type: ignore[type-arg]
             "send_session_name_in_body", "is_active",
         )  # fmt: skip
 
+    # Read first: the key may be in it.
+    field_order = IMPORTED
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stored_key = self.instance.private_key
         self.initial.pop("private_key", None)
+        self._imported: dict[str, str] = {}
+
+    def clean_configuration(self) -> str:
+        """What the file or its text says, by the names of the fields."""
+        pasted, file = self.cleaned_data.get("configuration"), self.cleaned_data.get("configuration_file")
+        if pasted and file:
+            raise forms.ValidationError(_("Either the file or its text, not both."))
+        if file and file.size > LARGEST:
+            raise forms.ValidationError(_("This file is too large to be a configuration."))
+        try:
+            text = file.read().decode("utf-8-sig") if file else pasted
+        except UnicodeDecodeError:
+            raise forms.ValidationError(_("This file is no text.")) from None
+        self._imported = read_configuration(text) if text else {}
+        return ""
+
+    def clean(self) -> dict[str, Any]:
+        """Whatever somebody has typed wins over the file."""
+        cleaned = super().clean() or self.cleaned_data
+        for name, value in self._imported.items():
+            typed = name in self.changed_data and cleaned.get(name)
+            if name != "private_key" and not typed and name not in self.errors:
+                cleaned[name] = value
+        return cleaned
 
     def clean_private_key(self) -> str:
         """A key that can sign, or the stored one."""
-        written = str(self.cleaned_data.get("private_key") or "")
+        written = str(self.cleaned_data.get("private_key") or self._imported.get("private_key") or "")
+        if not written and "configuration" in self.errors:
+            return str(self._stored_key or "")
         if not written:
             if not self._stored_key:
                 # Also a stored one that cannot be decrypted any more: saving would lose it for good.
@@ -68,24 +118,38 @@ class CozeAppAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = CozeAppForm
     list_display = ("name", "source", "base_url", "client_id", "has_key", "is_active")
     list_filter = ("source", "is_active")
+    readonly_fields = ("fingerprint",)
 
     @admin.display(boolean=True, description=_("key"))
     def has_key(self, app: CozeApp) -> bool:
         """Whether there is a private key: all that is told of it."""
         return app.source == CozeApp.Source.ENVIRONMENT or bool(app.private_key)
 
+    @admin.display(description=_("fingerprint of the key"))
+    def fingerprint(self, app: CozeApp) -> str:
+        """Which key it is: SHA-256 of its public half, as `openssl rsa -pubout -outform DER | sha256sum` says."""
+        try:
+            key = oauth.parse_private_key(app.private_key or "")
+        except (CozeError, ValueError):
+            return "–"
+        public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(public).hexdigest()
+
     def get_fields(self, request: HttpRequest, obj: CozeApp | None = None) -> Any:
         """No key field for the environment's app: its key is elsewhere."""
         fields = list(CozeAppForm.Meta.fields)
         if obj and obj.source == CozeApp.Source.ENVIRONMENT:
             fields.remove("private_key")
-        return fields
+            return fields
+        if obj:
+            fields.insert(fields.index("private_key") + 1, "fingerprint")
+        return [fields[0], *IMPORTED, *fields[1:]]
 
     def get_readonly_fields(self, request: HttpRequest, obj: CozeApp | None = None) -> Any:
         """What the environment says, the admin cannot unsay."""
         if obj and obj.source == CozeApp.Source.ENVIRONMENT:
             return [name for name in self.get_fields(request, obj) if name not in {"is_active", "name"}]
-        return ()
+        return self.readonly_fields
 
     def has_delete_permission(self, request: HttpRequest, obj: CozeApp | None = None) -> bool:
         """The environment's app would come back by itself."""

@@ -35,6 +35,7 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     "requests_per_minute",
                     "tokens_per_minute",
                     "concurrency",
+                    "most_end_users",
                     ("limit", "period"),
                     ("end_user_limit", "end_user_period"),
                 )

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from cozechat import database
-from cozechat.gateway import keys, memory, routes, sessions
+from cozechat.gateway import interruptions, keys, memory, routes, sessions
 from cozechat.gateway.admitted import Admitted
-from cozechat.gateway.errors import Refusal, bad_request
+from cozechat.gateway.errors import Refusal, bad_request, too_large
 from cozechat.gateway.json_bodies import read_object
-from cozechat.gateway.models import ApiKey
+from cozechat.gateway.models import ApiKey, Interruption
 from cozechat.gateway.requests import Asked
+from cozechat.gateway.routes import Route
 from cozechat.usage import reserving
 
 Read = Callable[[Mapping[str, Any]], Asked]
@@ -59,7 +60,7 @@ def body_of(request: HttpRequest) -> bytes:
         raise Refusal(415, "unsupported_media_type", "Send the body as 'Content-Type: application/json'.")
     body = request.read(limit + 1)
     if len(body) > limit:
-        raise Refusal(413, "request_too_large", f"The body is larger than {limit} bytes.")
+        raise too_large()
     return body
 
 
@@ -69,7 +70,7 @@ async def admit(request: HttpRequest, *, read: Read, request_id: str) -> Admitte
     try:
         key = await key_of(told)
     except keys.Elsewhere as refusal:
-        await database.run(_note, refusal, key=refusal.key, told=told, model="")
+        await database.run(_note, refusal, key=refusal.key, told=told, asked=None)
         raise
     body = body_of(request)
     asked = read(await asyncio.to_thread(read_object, body) if len(body) > 1_000_000 else read_object(body))
@@ -82,10 +83,10 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
         route = routes.find(asked.model, key=key, workflow_id=asked.workflow_id)
     except Refusal as refusal:
         if refusal.status == 403:
-            _note(refusal, key=key, told=told, model=asked.model)
+            _note(refusal, key=key, told=told, asked=asked)
         raise
     named = sessions.end_user_named(key, headers=told.headers, in_body=asked.end_user)
-    user = sessions.end_user_of(key, end_user=named)
+    user = sessions.known_end_user(key, end_user=named)
     external = told.headers.get("x-openwebui-chat-id", "") if key.trusts_open_webui else ""
     wanted = told.headers.get("x-conversation-id") or asked.metadata.get("conversation_id", "")
     conversation = None
@@ -95,9 +96,10 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
         )
     elif wanted:
         raise bad_request("A workflow run has no conversation.", param="conversation_id")
+    interruption = _resumed(asked, route=route, user=user)
     remembered = memory.Wanted(
         key=key,
-        user=user,
+        end_user=user.session_name,
         request_id=told.request_id,
         model=asked.model,
         body_digest=body_digest,
@@ -114,13 +116,37 @@ def _admit(key: ApiKey, *, told: Told, asked: Asked, body_digest: str) -> Admitt
         route=route,
         asked=asked,
         conversation=conversation,
+        interruption=interruption,
         remembered=remembered if worth_it else None,
     )
 
 
-def _note(refusal: Refusal, *, key: ApiKey, told: Told, model: str) -> None:
-    """What a key may not do costs nothing and is written down."""
-    call = reserving.Call(request_id=told.request_id, owner_id=key.owner_id, model=model, api_key_id=key.pk)
+def _resumed(asked: Asked, *, route: Route, user: User) -> Interruption | None:
+    """The run that goes on with this call, if it is one's own."""
+    if asked.resume is None:
+        return None
+    if route.manner.is_chat:
+        raise bad_request(
+            "Only a workflow run is resumed; a chat's question is answered.", param="coze.resume"
+        )
+    return interruptions.find(
+        asked.resume,
+        end_user=user.session_name,
+        app_id=route.app.pk,
+        workflow_id=route.workflow_id,
+        now=timezone.now(),
+    )
+
+
+def _note(refusal: Refusal, *, key: ApiKey, told: Told, asked: Asked | None) -> None:
+    """What a key may not do costs nothing and is written down; `asked` is None where nothing was read yet."""
+    call = reserving.Call(
+        request_id=told.request_id,
+        owner_id=key.owner_id,
+        model=asked.model if asked else "",
+        api_key_id=key.pk,
+        metadata=asked.metadata if asked else {},
+    )
     reserving.refuse(call, error_code=refusal.code, now=timezone.now())
 
 

@@ -8,27 +8,22 @@ from accounts.models import User
 from cozechat.coze.chat_records import BotChat
 from cozechat.coze.client import ChatStream, CozeClient
 from cozechat.coze.errors import CozeError
-from cozechat.coze.meanings import FollowUp
-from cozechat.coze.outputs import RunOutput
 from cozechat.coze.parts import Content
 from cozechat.coze.polling import USUAL, Pace
 from cozechat.coze.run_events import RunDone, RunInterrupted, RunMessage
-from cozechat.coze.run_records import Interrupt, WorkflowRun
+from cozechat.coze.run_records import Interrupt, RunResult, WorkflowRun
+from cozechat.coze.streams import RunStream
 from cozechat.coze.types import (
-    ActionRequired,
     Caller,
-    ChatCompleted,
-    ChatCreated,
-    MessageCompleted,
-    MessageDelta,
     Usage,
     WorkflowChat,
 )
-from cozechat.gateway.answers import Accepted, Suggestion, Text
+from cozechat.gateway.answers import Accepted, Text
 from cozechat.gateway.attachments import content_of
-from cozechat.gateway.errors import NO_RETRY, Refusal
+from cozechat.gateway.models import Interruption
 from cozechat.gateway.outlet import Piece
 from cozechat.gateway.questions import Question
+from cozechat.gateway.readings import ChatReading, RunReading, interrupted, shown
 from cozechat.gateway.routes import Manner, Route
 from cozechat.usage.reserving import CozeIds
 
@@ -48,6 +43,7 @@ class Asking:
     question: Question
     conversation_id: str = ""
     streams: bool = True
+    interruption: Interruption | None = None
     pace: Pace = USUAL
     stopped: bool = False
     usage: Usage | None = None
@@ -72,6 +68,11 @@ class Asking:
                 return self._long_run()
 
     @property
+    def cost_is_open(self) -> bool:
+        """Whether Coze can be asked what this has cost, and has not said it."""
+        return self.usage is None and bool(self.chat_id or self.execute_id)
+
+    @property
     def ids(self) -> CozeIds:
         """Under what Coze knows the call."""
         return CozeIds(
@@ -84,7 +85,7 @@ class Asking:
     async def _chat(self) -> AsyncGenerator[Piece, None]:
         async with await self._open_chat() as stream:
             self.log_id, self.stop_reading = stream.log_id, stream.aclose
-            reading = _ChatReading(self)
+            reading = ChatReading(self)
             async for event in stream:
                 if self.stopped:
                     break
@@ -134,8 +135,28 @@ class Asking:
             drop_empty=route.manners.drops_empty,
         )
 
+    async def _result(self) -> RunResult:
+        """A run from its beginning, or from where it waits for the answer that is the question here."""
+        runs, waiting = self.client.runs, self._waiting
+        if waiting is None:
+            return await runs.run(self.caller, self._workflow_run())
+        answer = self.question.asked.text
+        return await runs.resume(self.caller, self.route.workflow_id, interrupt=waiting, answer=answer)
+
+    def _open_run(self) -> AbstractAsyncContextManager[RunStream]:
+        runs, waiting = self.client.runs, self._waiting
+        if waiting is None:
+            return runs.stream(self.caller, self._workflow_run())
+        answer = self.question.asked.text
+        return runs.stream_resume(self.caller, self.route.workflow_id, interrupt=waiting, answer=answer)
+
+    @property
+    def _waiting(self) -> Interrupt | None:
+        found = self.interruption
+        return None if found is None else Interrupt(event_id=found.event_id, kind=found.kind)
+
     async def _run(self) -> AsyncGenerator[Piece, None]:
-        result = await self.client.runs.run(self.caller, self._workflow_run())
+        result = await self._result()
         self.execute_id, self.usage = result.execute_id, result.usage
         yield Accepted(self.ids)
         if result.interrupt is not None:
@@ -143,10 +164,10 @@ class Asking:
         yield Text(shown(result.output))
 
     async def _streamed_run(self) -> AsyncGenerator[Piece, None]:
-        async with self.client.runs.stream(self.caller, self._workflow_run()) as stream:
+        async with self._open_run() as stream:
             self.log_id, self.stop_reading = stream.log_id, stream.aclose
             yield Accepted(self.ids)
-            reading = _RunReading(self)
+            reading = RunReading(self)
             async for event in stream:
                 match event:
                     case RunMessage():
@@ -173,8 +194,11 @@ class Asking:
         self.usage = found.usage
 
     async def _long_run(self) -> AsyncGenerator[Piece, None]:
-        started = await self.client.runs.start(self.caller, self._workflow_run())
-        self.execute_id = started.execute_id
+        if self.interruption is not None:
+            resumed = await self._result()
+            self.execute_id = resumed.execute_id or self.interruption.execute_id
+        else:
+            self.execute_id = (await self.client.runs.start(self.caller, self._workflow_run())).execute_id
         yield Accepted(self.ids)
         polling = self.client.runs.until_ended(
             self.caller, self.route.workflow_id, self.execute_id, pace=self.pace
@@ -187,95 +211,3 @@ class Asking:
         if history.error is not None:
             raise history.error
         yield Text(shown(history.output))
-
-
-class _ChatReading:
-    """Applies the events of one chat."""
-
-    def __init__(self, asking: Asking) -> None:
-        self.settled = False
-        self._asking = asking
-        self._seen: set[str] = set()
-        self._last = ""
-
-    def take(self, event: object) -> list[Piece]:
-        """What one event adds."""
-        match event:
-            case ChatCreated():
-                self._asking.chat_id = event.chat_id
-                return [Accepted(self._asking.ids)]
-            case MessageDelta():
-                return self._text(event.message_id, content=event.content, reasoning=event.reasoning_content)
-            case FollowUp():
-                return [Suggestion(event.message.content)]
-            case MessageCompleted() if event.message.type == "answer" and event.message.id not in self._seen:
-                return self._text(event.message.id, content=event.message.content, reasoning="")
-            case ChatCompleted():
-                self._asking.usage, self.settled = event.usage, True
-            case ActionRequired():
-                self.settled = True
-                return self._question(event)
-        return []
-
-    def _text(self, message_id: str, *, content: str, reasoning: str) -> list[Piece]:
-        """Several answers are told apart by an empty line."""
-        if not content and not reasoning:
-            return []
-        if content and self._last not in ("", message_id):
-            content = f"\n\n{content}"
-        self._last = message_id if content else self._last
-        self._seen.add(message_id)
-        return [Text(content, reasoning)]
-
-    def _question(self, event: ActionRequired) -> list[Piece]:
-        """A question of the flow is its answer, for now; a tool of the client's is none that we could offer."""
-        if any(call.type == "function" for call in event.tool_calls):
-            message = "The bot wants a tool of its caller's, which this API does not pass on."
-            raise Refusal(502, "tool_required", message, headers=NO_RETRY)
-        said = bool(self._seen) or not event.question
-        return [] if said else [Text(event.question)]
-
-
-class _RunReading:
-    """What the nodes of a run put out: messages as they come; the end's output only if no node has spoken."""
-
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self._spoke = False
-        self._end = ""
-
-    def message(self, event: RunMessage) -> list[Piece]:
-        """A piece of a node's output."""
-        if event.usage is not None:
-            self._asking.usage = event.usage
-        if event.node_title.lower() == "end":
-            self._end += event.content
-            return []
-        self._spoke = self._spoke or bool(event.content)
-        return [Text(event.content)] if event.content else []
-
-    def output(self) -> list[Piece]:
-        """The end's output, for a workflow whose nodes are silent."""
-        return [] if self._spoke or not self._end else [Text(shown(RunOutput(self._end)))]
-
-
-def shown(output: RunOutput) -> str:
-    """A run's output as text: the only value of its object if that is a text, else the JSON as it came."""
-    value = output.value
-    if isinstance(value, dict) and len(value) == 1:
-        (only,) = value.values()
-        if isinstance(only, str):
-            return only
-    return value if isinstance(value, str) else output.text
-
-
-def interrupted(interrupt: Interrupt, *, execute_id: str) -> Refusal:
-    """The run waits for an answer: an error that carries all that is needed to give it."""
-    coze = {
-        "event_id": interrupt.event_id,
-        "interrupt_type": interrupt.kind,
-        "question": interrupt.question,
-        "execute_id": execute_id,
-    }
-    message = f"The workflow waits for an answer: {interrupt.question[:300]}"
-    return Refusal(502, "workflow_interrupted", message, headers=NO_RETRY, coze=coze)

@@ -11,11 +11,10 @@ from cozechat import database
 from cozechat.coze.types import Usage
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.answers import Answer, Counts
-from cozechat.gateway.asking import Asking
 from cozechat.gateway.errors import Refusal, insufficient_quota
+from cozechat.gateway.inquiry import Inquiry
 from cozechat.gateway.questions import fewest_tokens_in
 from cozechat.gateway.rates import Pace
-from cozechat.gateway.stopwatch import Stopwatch
 from cozechat.usage import reserving, settling
 from cozechat.usage.budgets import Scope
 from cozechat.usage.models import UsageRecord
@@ -46,7 +45,7 @@ class Billed(Protocol):
     answer: Answer
     pace: Pace
     input_estimate: int
-    watch: Stopwatch
+    inquiry: Inquiry
 
     @property
     def request_id(self) -> str:
@@ -56,21 +55,6 @@ class Billed(Protocol):
     @property
     def output_estimate(self) -> int:
         """For how many tokens money is set aside."""
-        ...
-
-    @property
-    def input_weight(self) -> int:
-        """How much is asked."""
-        ...
-
-    @property
-    def output_weight(self) -> int:
-        """How much has been said."""
-        ...
-
-    @property
-    def asking(self) -> Asking | None:
-        """What Coze was asked, and what it has counted."""
         ...
 
 
@@ -101,6 +85,7 @@ def described(call: Billed) -> reserving.Call:
         api_key_id=admitted.key.pk,
         end_user=end_user,
         stream=admitted.asked.stream,
+        metadata=admitted.asked.metadata,
         input_estimate=call.input_estimate,
         output_estimate=call.output_estimate,
         budgets=admitted.key.budgets(end_user=end_user),
@@ -129,8 +114,13 @@ async def reserve(call: Billed) -> None:
 
 async def refuse(call: Billed, *, refusal: Refusal) -> None:
     """A call that was turned away costs nothing and is written down."""
-    if refusal.status in _NOTED:
+    if refusal.status not in _NOTED:
+        return
+    try:
         await database.run(reserving.refuse, described(call), error_code=refusal.code, now=now())
+    except reserving.DuplicateRequest:
+        # Money had been set aside for it; with its release all was written down.
+        return
 
 
 async def accepted(call: Billed, *, ids: CozeIds) -> None:
@@ -140,17 +130,17 @@ async def accepted(call: Billed, *, ids: CozeIds) -> None:
 
 async def settle(call: Billed, *, ending: Ending, code: str = "") -> None:
     """Charge what it has cost, by Coze's count if there is one."""
-    asking = call.asking
+    asking = call.inquiry.asking
     tokens = tokens_of(asking.usage if asking else None)
-    said = 0 if ending is Ending.FAILED else call.output_weight
-    estimate = Tokens(fewest_tokens_in(call.input_weight), fewest_tokens_in(said))
+    said = 0 if ending is Ending.FAILED else call.inquiry.weight
+    estimate = Tokens(fewest_tokens_in(call.inquiry.question.weight), fewest_tokens_in(said))
     outcome = Outcome(
         status=UsageRecord.Status(ending.value),
         tokens=tokens,
         estimate=estimate,
         error_code=code,
-        latency_ms=call.watch.latency_ms,
-        first_token_ms=call.watch.first_token_ms,
+        latency_ms=call.inquiry.watch.latency_ms,
+        first_token_ms=call.inquiry.watch.first_token_ms,
         ids=asking.ids if asking else CozeIds(),
     )
     shown = tokens or estimate
@@ -183,6 +173,6 @@ def _log(record: UsageRecord) -> None:
 async def release(call: Billed, *, code: str) -> None:
     """Coze never took the call: it costs nothing."""
     status = UsageRecord.Status.CANCELED if code == "client_left" else UsageRecord.Status.FAILED
-    outcome = Outcome(status=status, error_code=code, latency_ms=call.watch.latency_ms)
+    outcome = Outcome(status=status, error_code=code, latency_ms=call.inquiry.watch.latency_ms)
     await database.run(settling.release, call.request_id, outcome=outcome, now=now())
     await call.pace.correct(tokens=0)

@@ -3,27 +3,25 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from typing import Any
 
 from django.conf import settings
 
-from accounts import tokens
 from cozechat import database
-from cozechat.catalog.clients import coze_client
-from cozechat.coze.errors import ConversationNotFound, CozeError, TokenRefused
-from cozechat.coze.polling import Pace, PollsSpent
-from cozechat.coze.types import Caller
-from cozechat.gateway import books, errors, memory, rates
+from cozechat.coze.errors import CozeError
+from cozechat.coze.polling import PollsSpent
+from cozechat.gateway import books, errors, interruptions, memory, rates, sessions
 from cozechat.gateway.admitted import Admitted
-from cozechat.gateway.answers import Accepted, Answer, Suggestion, Text
-from cozechat.gateway.asking import Asking
+from cozechat.gateway.answers import Answer, Text
 from cozechat.gateway.books import Ending
+from cozechat.gateway.drains import Drains
 from cozechat.gateway.errors import Refusal
-from cozechat.gateway.outlet import Outlet, Piece
+from cozechat.gateway.inquiry import Inquiry
+from cozechat.gateway.outlet import Outlet
 from cozechat.gateway.places import Place
-from cozechat.gateway.questions import Question, question_for, tokens_in, weight
-from cozechat.gateway.stopwatch import Stopwatch
+from cozechat.gateway.questions import tokens_in
+from cozechat.usage.reserving import CozeIds
 
 logger = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, Any]], object]
@@ -32,32 +30,34 @@ Spawn = Callable[[Coroutine[Any, Any, Any]], object]
 class Call:
     """A call while it runs; whoever reads it looks at `outlet`."""
 
-    def __init__(self, admitted: Admitted, *, spawn: Spawn) -> None:
+    def __init__(self, admitted: Admitted, *, spawn: Spawn, drains: Drains) -> None:
         self.admitted = admitted
         self.outlet = Outlet(on_leave=self._left)
         self.answer = Answer()
         self.pace = rates.Pace(admitted.key)
-        self.accepted = False
         self.canceled = False
         self.abandoned = False
         # Which call is told: an earlier one, if this repeats it.
         self.told_id = admitted.request_id
         self._spawn = spawn
-        self.watch = Stopwatch()
-        self._asking: Asking | None = None
-        # Joined once: a long answer comes in a hundred thousand pieces.
-        self._said: list[Text] = []
-        self._length = 0
-        self._place = Place(admitted.route, user=admitted.user, conversation=admitted.conversation)
-        self._question: Question = question_for(
-            admitted.route, asked=admitted.asked, sticky=self._place.is_known
-        )
-        self.input_estimate = tokens_in(self._question.weight)
+        self._drains = drains
+        self._user = admitted.user
+        self._place = Place(admitted.route, conversation=admitted.conversation)
+        self.inquiry = Inquiry(admitted, place=self._place, hear=self.outlet.put, note=self._accepted)
+        self.input_estimate = tokens_in(self.inquiry.question.weight)
+
+    async def _accepted(self, ids: CozeIds) -> None:
+        await books.accepted(self, ids=ids)
 
     @property
     def ignored(self) -> tuple[str, ...]:
         """Parameters that were taken and change nothing."""
-        return self._question.ignored
+        return self.inquiry.question.ignored
+
+    @property
+    def conversation_id(self) -> str:
+        """What the client calls the conversation that goes on, if there is one."""
+        return self._place.public_id
 
     @property
     def request_id(self) -> str:
@@ -68,7 +68,10 @@ class Call:
 
     def _left(self) -> None:
         """The client is gone: finish all the same, or stop, as the assistant's policy says."""
-        if self.admitted.route.drains or self.admitted.remembered is not None:
+        route = self.admitted.route
+        if not route.manner.is_chat or self.admitted.remembered is not None:
+            return
+        if route.drains and self._drains.begin(self.request_id, key=self.admitted.key):
             return
         self.canceled = True
         self._stop()
@@ -76,12 +79,13 @@ class Call:
     def abandon(self) -> None:
         """The process ends: what Coze has taken is settled later, by whoever asks Coze how it ended."""
         self.abandoned = True
-        self.outlet.end(errors.restarting(accepted=self.accepted))
+        self.outlet.end(errors.restarting(accepted=self.inquiry.accepted))
         self._stop()
 
     def _stop(self) -> None:
-        if self._asking is not None:
-            self._spawn(self._asking.stop())
+        self.inquiry.over = True
+        if self.inquiry.asking is not None:
+            self._spawn(self.inquiry.asking.stop())
 
     # The life of it
 
@@ -108,7 +112,7 @@ class Call:
             outcome = refusal
         # Whoever hears the end may call again at once: slot and conversation are free by now.
         self.outlet.end(outcome)
-        await self._place.leave(self._asking, keep=self.abandoned)
+        await self._place.leave(self.inquiry.asking, keep=self.abandoned)
 
     async def _is_told_again(self) -> bool:
         assert self.admitted.remembered is not None  # noqa: S101 - for the type checker
@@ -132,6 +136,17 @@ class Call:
         await admission.enter_async_context(rates.slot(self.admitted.key, request_id=self.request_id))
         await admission.enter_async_context(self._place.claimed(self.request_id))
         await books.reserve(self)
+        try:
+            await self._make_room()
+        except Refusal as refusal:
+            await books.release(self, code=refusal.code)
+            raise
+        self.inquiry.put_question()
+
+    async def _make_room(self) -> None:
+        """Rows for whoever is new: only now, when pace and money have let the call in. Raises Refusal."""
+        self._user = await database.run(sessions.stored, self.admitted.user, key=self.admitted.key)
+        await self._place.begin(self._user, request_id=self.request_id)
 
     @property
     def output_estimate(self) -> int:
@@ -151,7 +166,7 @@ class Call:
             return failure
         if self.canceled or self.abandoned:
             await self._break_off()
-            return errors.restarting(accepted=self.accepted)
+            return errors.restarting(accepted=self.inquiry.accepted)
         await self._complete()
         return self.answer
 
@@ -159,138 +174,70 @@ class Call:
         """Why there is no answer, if there is none."""
         try:
             async with asyncio.timeout(self._patience):
-                await self._ask()
+                await self.inquiry.ask(self._user)
         except PollsSpent as error:
             self.abandoned = True
-            return errors.from_coze(error, accepted=True, execute_id=self.execute_id)
+            return errors.from_coze(error, accepted=True, execute_id=self.inquiry.execute_id)
         except CozeError as error:
             logger.warning("call %s: %s", self.request_id, error)
-            return errors.from_coze(error, accepted=self.accepted, execute_id=self.execute_id)
+            return errors.from_coze(error, accepted=self.inquiry.accepted, execute_id=self.inquiry.execute_id)
         except TimeoutError:
             return errors.took_too_long()
         except Refusal as refusal:
             return refusal
         stopped = self.canceled or self.abandoned
-        return None if stopped or self._length else errors.empty_response()
+        return None if stopped or self.inquiry.length else errors.empty_response()
 
     @property
     def _patience(self) -> float:
         """A long run has its own measure: so many polls."""
         return float(settings.TURN_SECONDS) + 30
 
-    @property
-    def execute_id(self) -> str:
-        """Which run it is at Coze, if it is one."""
-        return self._asking.execute_id if self._asking else ""
-
-    async def _ask(self) -> None:
-        """Ask; once more after a refusal before anything ran: of the token, or of a conversation Coze has lost."""
-        left: dict[type[CozeError], int] = {
-            TokenRefused: 1,
-            ConversationNotFound: 1 if self._place.is_known else 0,
-        }
-        while not self._is_over:
-            try:
-                return await self._ask_once()
-            except (TokenRefused, ConversationNotFound) as error:
-                kind = TokenRefused if isinstance(error, TokenRefused) else ConversationNotFound
-                left[kind] -= 1
-                if left[kind] < 0 or self.accepted:
-                    raise
-                await self._mend(error)
-        return None
-
-    async def _mend(self, error: CozeError) -> None:
-        route, user = self.admitted.route, self.admitted.user
-        if isinstance(error, TokenRefused) and self._asking is not None:
-            await tokens.discard(user, app=route.app, token=self._asking.caller.token)
-        elif isinstance(error, ConversationNotFound):
-            await self._place.forget()
-            self._question = question_for(route, asked=self.admitted.asked, sticky=False)
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether nobody wants an answer before Coze was even asked."""
-        return self.canceled or self.abandoned
-
-    async def _ask_once(self) -> None:
-        route, user = self.admitted.route, self.admitted.user
-        token = await tokens.access_token(user, app=route.app)
-        asking = self._asking = Asking(
-            client=coze_client(route.app),
-            caller=Caller(token=token, session_name=user.session_name),
-            user=user,
-            route=route,
-            question=self._question,
-            streams=self.admitted.asked.stream,
-            pace=Pace(interval=settings.GATEWAY_POLL_SECONDS, attempts=settings.GATEWAY_POLLS),
-        )
-        await self._place.enter(asking)
-        if self._is_over:
-            return
-        async with aclosing(asking.pieces()) as pieces:
-            async for piece in pieces:
-                await self._take(piece)
-
-    async def _take(self, piece: Piece) -> None:
-        match piece:
-            case Accepted():
-                self.accepted = True
-                await books.accepted(self, ids=piece.ids)
-            case Text():
-                self.watch.first_words()
-                self._said.append(piece)
-                self._length += len(piece.content) + len(piece.reasoning)
-                if self._length > settings.TURN_ANSWER_LIMIT:
-                    raise errors.too_long()
-            case Suggestion():
-                self.answer.suggestions.append(piece.content[:500])
-        await self.outlet.put(piece)
-
     # The ends of it
 
     async def _complete(self) -> None:
-        self.answer.text = "".join(piece.content for piece in self._said)
-        self.answer.reasoning = "".join(piece.reasoning for piece in self._said)
-        self.answer.execute_id = self.execute_id
-        self.answer.conversation_id = self._place.public_id
+        self.answer.text, self.answer.reasoning = self.inquiry.text, self.inquiry.reasoning
+        self.answer.suggestions = self.inquiry.suggestions
+        self.answer.execute_id = self.inquiry.execute_id
+        self.answer.conversation_id = self.conversation_id
         await books.settle(self, ending=Ending.COMPLETED)
         await self._remember(self.answer)
 
     async def _fail(self, failure: Refusal) -> None:
-        if not self.accepted:
+        if not self.inquiry.accepted:
             await books.release(self, code=failure.code)
             if self.admitted.remembered is not None:
                 await database.run(memory.forget, self.request_id)
         elif not self.abandoned:
-            await books.settle(self, ending=Ending.FAILED, code=failure.code)
+            await self._note(failure)
             await self._remember(failure)
+            asking = self.inquiry.asking
+            if asking is not None and asking.cost_is_open:
+                # That may be known in half a minute only, and what the client has waited for is over.
+                self.outlet.end(failure)
+                await self._place.learn_cost(asking)
+            await books.settle(self, ending=Ending.FAILED, code=failure.code)
         # Else it goes on at Coze: its hold stays open until somebody has heard how it ended.
 
+    async def _note(self, failure: Refusal) -> None:
+        """A run that waits is remembered before its client hears how to go on."""
+        route = self.admitted.route
+        await database.run(
+            interruptions.note,
+            failure,
+            end_user=self._user.session_name,
+            app_id=route.app.pk,
+            workflow_id=route.workflow_id,
+            now=books.now(),
+        )
+
     async def _break_off(self) -> None:
-        if not self.accepted:
+        if not self.inquiry.accepted:
             await books.release(self, code="client_left" if self.canceled else "restarting")
         elif self.canceled:
-            await self._place.cancel(self._asking)
+            await self._place.cancel(self.inquiry.asking)
             await books.settle(self, ending=Ending.CANCELED, code="client_left")
 
     async def _remember(self, outcome: Answer | Refusal) -> None:
         if self.admitted.remembered is not None:
             await database.run(memory.finish, self.request_id, outcome=outcome)
-
-    # For the books
-
-    @property
-    def asking(self) -> Asking | None:
-        """What is being asked, if it has come to that."""
-        return self._asking
-
-    @property
-    def input_weight(self) -> int:
-        """How much is asked."""
-        return self._question.weight
-
-    @property
-    def output_weight(self) -> int:
-        """How much has been said so far."""
-        return sum(weight(piece.content) + weight(piece.reasoning) for piece in self._said)

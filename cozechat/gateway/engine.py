@@ -3,22 +3,26 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from django.utils import timezone
 
 from cozechat import database
-from cozechat.gateway import errors, late
+from cozechat.gateway import errors, interruptions, late
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.calls import Call
-from cozechat.gateway.models import Slot, StickyConversation, StoredCall
+from cozechat.gateway.drains import Drains
+from cozechat.gateway.models import EndUser, Slot, StickyConversation, StoredCall
 from cozechat.usage import reserving
 from cozechat.usage.reserving import LEASE
 
 logger = logging.getLogger(__name__)
 RENEW_EVERY = 15.0
 RECONCILE_EVERY = 10.0
+FORGET_EVERY = 600.0
 
 
 class Engine:
@@ -28,6 +32,7 @@ class Engine:
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._running: dict[str, Call] = {}
+        self._drains = Drains()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._chores: list[asyncio.Task[None]] = []
 
@@ -36,7 +41,7 @@ class Engine:
         if self.draining:
             raise errors.restarting()
         self.start_chores()
-        call = Call(admitted, spawn=self.spawn)
+        call = Call(admitted, spawn=self.spawn, drains=self._drains)
         self._running[call.request_id] = call
         self.spawn(self._run(call))
         return call
@@ -58,11 +63,16 @@ class Engine:
             await call.run()
         finally:
             self._running.pop(call.request_id, None)
+            self._drains.end(call.request_id)
 
     def start_chores(self) -> None:
         """Begin what goes on beside the calls."""
         if not self._chores:
-            chores = ((RENEW_EVERY, self._renew), (RECONCILE_EVERY, late.settle_deserted))
+            chores = (
+                (RENEW_EVERY, self._renew),
+                (RECONCILE_EVERY, late.settle_deserted),
+                (FORGET_EVERY, _forget),
+            )
             self._chores = [self._loop.create_task(_repeat(chore, every=every)) for every, chore in chores]
 
     async def _renew(self) -> None:
@@ -95,6 +105,13 @@ def _renew(request_ids: list[str]) -> None:
     reserving.renew(request_ids, now=now)
     for rows in (Slot.objects, StickyConversation.objects, StoredCall.objects):
         rows.renew(request_ids, until=now + LEASE)
+
+
+async def _forget() -> None:
+    """End users who have not come for long and own nothing have no row any more; coming back makes them the same."""
+    since = timezone.now() - timedelta(days=settings.GATEWAY_END_USER_DAYS)
+    await database.run(EndUser.objects.forget_unused, since=since)
+    await database.run(interruptions.forget, now=timezone.now())
 
 
 async def _repeat(chore: Any, *, every: float) -> None:

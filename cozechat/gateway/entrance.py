@@ -8,7 +8,7 @@ it answers goes through nothing else.
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import markcoroutinefunction
 from django.conf import settings
@@ -18,7 +18,7 @@ from django.urls import Resolver404, URLResolver
 from django.urls.resolvers import RegexPattern
 
 from cozechat.gateway.chunks import encode
-from cozechat.gateway.errors import NO_RETRY, Refusal, internal
+from cozechat.gateway.errors import NO_RETRY, Refusal, internal, malformed, restarting, too_large
 
 logger = logging.getLogger(__name__)
 _HOME = "/v1/"
@@ -31,7 +31,10 @@ _EXPOSED = (
 )
 _ALLOWED = "authorization, content-type, idempotency-key, x-end-user-id, x-conversation-id"
 _resolver = URLResolver(RegexPattern(r"^/"), "cozechat.gateway.urls")
+_Response = TypeVar("_Response", bound=HttpResponseBase)
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+# What the server refuses by itself.
+_SERVERS: dict[int, Callable[[], Refusal]] = {400: malformed, 413: too_large, 503: restarting}
 
 
 class Entrance:
@@ -48,20 +51,37 @@ class Entrance:
         return await (answer(request) if is_ours(request.path) else self._get_response(request))
 
 
-def is_ours(path: str) -> bool:
-    """Whether the API answers for this path."""
-    return path.startswith(_HOME) or path == "/v1" or path in _STRAYED
-
-
 async def answer(request: HttpRequest) -> HttpResponseBase:
     """What the API says to a request; it raises nothing."""
-    request_id = f"req_{uuid.uuid4().hex}"
-    response = await _answer(request, request_id=request_id)
+    request_id = _new_id()
+    return _ours(await _answer(request, request_id=request_id), request_id=request_id)
+
+
+def refused_by_server(target: bytes, status: int) -> tuple[list[tuple[bytes, bytes]], bytes] | None:
+    """What the server says instead of us: a body that is too large, bytes that are no request, the end of the process."""
+    if not is_ours(target.partition(b"?")[0].decode("latin1")):
+        return None
+    response = refused(_SERVERS.get(status, internal)())
+    headers = _ours(response, request_id=_new_id()).items()
+    return [(name.lower().encode(), value.encode()) for name, value in headers], response.content
+
+
+def _new_id() -> str:
+    return f"req_{uuid.uuid4().hex}"
+
+
+def _ours(response: _Response, *, request_id: str) -> _Response:
+    """With the headers that every answer has."""
     response.headers["x-request-id"] = request_id
     response.headers["access-control-allow-origin"] = "*"
     response.headers["access-control-expose-headers"] = _EXPOSED
     response.headers["x-content-type-options"] = "nosniff"
     return response
+
+
+def is_ours(path: str) -> bool:
+    """Whether the API answers for this path."""
+    return path.startswith(_HOME) or path == "/v1" or path in _STRAYED
 
 
 async def _answer(request: HttpRequest, *, request_id: str) -> HttpResponseBase:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from cozechat.coze.errors import (
     Busy,
     CircuitOpen,
@@ -79,6 +81,21 @@ def bad_request(message: str, *, param: str | None = None, code: str = "invalid_
     return Refusal(400, code, message, param=param)
 
 
+def malformed() -> Refusal:
+    """What came is no HTTP request."""
+    return Refusal(400, "bad_request", "This is no HTTP request that could be read.", headers=NO_RETRY)
+
+
+def too_large() -> Refusal:
+    """A body beyond all measure."""
+    return Refusal(
+        413,
+        "request_too_large",
+        f"The body is larger than {settings.GATEWAY_MAX_BODY} bytes.",
+        headers=NO_RETRY,
+    )
+
+
 def unsupported(message: str, *, param: str) -> Refusal:
     """The body asks for what Coze cannot do."""
     return Refusal(400, "unsupported_parameter", message, param=param)
@@ -105,6 +122,18 @@ def conversation_not_found() -> Refusal:
     return Refusal(
         404, "conversation_not_found", "This conversation does not exist.", param="conversation_id"
     )
+
+
+def interruption_not_found() -> Refusal:
+    """Nobody's, somebody else's, another workflow's or too old: all sound alike."""
+    message = "No run of this model waits for an answer under this event_id."
+    return Refusal(404, "interruption_not_found", message, param="coze.resume.event_id", headers=NO_RETRY)
+
+
+def too_many_end_users(most: int) -> Refusal:
+    """Somebody new, and the key has no room for them; asking again cannot help."""
+    message = f"This key serves {most} end users, and this one is new. Its operator can allow more."
+    return Refusal(403, "too_many_end_users", message, param="user", headers=NO_RETRY)
 
 
 def insufficient_quota(message: str) -> Refusal:

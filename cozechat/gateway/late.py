@@ -1,5 +1,6 @@
 """Calls whose process has died, or that went on at Coze for too long: asked for, and settled by the truth."""
 
+import asyncio
 import logging
 from dataclasses import dataclass
 
@@ -13,12 +14,12 @@ from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import CozeError, TokenRefused
 from cozechat.coze.statuses import Status
 from cozechat.coze.types import Caller, Usage
-from cozechat.gateway import errors, memory
+from cozechat.gateway import errors, interruptions, memory
 from cozechat.gateway.answers import Answer, Counts
-from cozechat.gateway.asking import interrupted, shown
 from cozechat.gateway.books import tokens_of
 from cozechat.gateway.errors import Refusal
 from cozechat.gateway.models import StickyConversation, StoredCall
+from cozechat.gateway.readings import interrupted, shown
 from cozechat.usage import reconciling, settling
 from cozechat.usage.models import Hold, UsageRecord
 from cozechat.usage.settling import Outcome
@@ -45,24 +46,30 @@ class Found:
     status: Status
     usage: Usage
     outcome: Answer | Refusal
+    workflow_id: str = ""
 
 
 async def settle_deserted() -> int:
     """Ask Coze for every deserted call that it has taken, end the others; returns how many were ended."""
-    done = 0
-    for deserted in await database.run(_deserted):
-        try:
-            found = await _ask(deserted)
-        except CozeError as error:
-            logger.info("call %s is not settled yet: %s", deserted.hold.request_id, error)
-            found = None
-        if found is None:
-            await database.run(_queue_again, deserted.hold)
-        else:
+    # All at once: an app that is silent keeps nobody waiting who is asked for at another.
+    done = await asyncio.gather(*map(_settle_one, await database.run(_deserted)))
+    return sum(done) + await database.run(_end_the_rest)
+
+
+async def _settle_one(deserted: Deserted) -> bool:
+    """Whether it has been settled; whatever goes wrong is this call's own affair."""
+    try:
+        found = await _ask(deserted)
+        if found is not None:
             await database.run(_settle, deserted.hold, found=found)
             await _tidy(deserted)
-            done += 1
-    return done + await database.run(_end_the_rest)
+            return True
+    except CozeError as error:
+        logger.info("call %s is not settled yet: %s", deserted.hold.request_id, error)
+    except Exception:
+        logger.exception("call %s cannot be settled", deserted.hold.request_id)
+    await database.run(_queue_again, deserted.hold)
+    return False
 
 
 def _deserted() -> list[Deserted]:
@@ -71,9 +78,12 @@ def _deserted() -> list[Deserted]:
     found = []
     for hold in rows.select_related("app", "assistant").order_by("lease_until")[:_AT_ONCE]:
         user = User.objects.filter(session_name=hold.end_user).first()
-        if user is not None and hold.app is not None:
-            workflow_id = hold.assistant.workflow_id if hold.assistant else hold.route.rpartition(":")[2]
-            found.append(Deserted(hold, user, hold.app, workflow_id))
+        if user is None or hold.app is None:
+            # With its end user or its app the right to ask is gone for good.
+            Hold.objects.deserted(now=now).filter(pk=hold.pk).update(expires_at=now)
+            continue
+        workflow_id = hold.assistant.workflow_id if hold.assistant else hold.route.rpartition(":")[2]
+        found.append(Deserted(hold, user, hold.app, workflow_id))
     return found
 
 
@@ -106,7 +116,7 @@ async def _ask_run(deserted: Deserted, *, caller: Caller) -> Found | None:
         outcome = interrupted(history.interrupt, execute_id=hold.execute_id)
     elif history.error is not None:
         outcome = errors.from_coze(history.error, accepted=True, execute_id=hold.execute_id)
-    return Found(history.status, history.usage, outcome)
+    return Found(history.status, history.usage, outcome, deserted.workflow_id)
 
 
 async def _ask_chat(deserted: Deserted, *, caller: Caller) -> Found | None:
@@ -147,6 +157,14 @@ def _settle(hold: Hold, *, found: Found) -> None:
     code = "" if isinstance(found.outcome, Answer) else found.outcome.code
     outcome = Outcome(status=status, tokens=tokens_found, error_code=code)
     settling.settle(hold.request_id, outcome=outcome, now=timezone.now())
+    if isinstance(found.outcome, Refusal) and hold.app_id is not None:
+        interruptions.note(
+            found.outcome,
+            end_user=hold.end_user,
+            app_id=hold.app_id,
+            workflow_id=found.workflow_id,
+            now=timezone.now(),
+        )
     memory.finish(hold.request_id, outcome=found.outcome)
 
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
 from cozechat import database
 from cozechat.gateway.answers import Answer
 from cozechat.gateway.errors import NO_RETRY, Refusal, internal, retry_after
@@ -35,7 +34,7 @@ class Wanted:
     """A call that asks to be remembered, and by what it is known again."""
 
     key: ApiKey
-    user: User
+    end_user: str
     request_id: str
     model: str
     body_digest: str
@@ -50,7 +49,9 @@ def claim(wanted: Wanted, *, now: datetime) -> StoredCall | None:
     if wanted.is_retry and not wanted.idempotency:
         before = (
             StoredCall.objects.of(wanted.key)
-            .filter(user=wanted.user, body_digest=wanted.body_digest, created_at__gt=now - _RETRIED_WITHIN)
+            .filter(
+                end_user=wanted.end_user, body_digest=wanted.body_digest, created_at__gt=now - _RETRIED_WITHIN
+            )
             .first()
         )
         if before is not None:
@@ -69,7 +70,7 @@ def _create(wanted: Wanted, *, now: datetime) -> None:
     StoredCall.objects.create(
         request_id=wanted.request_id,
         api_key=wanted.key,
-        user=wanted.user,
+        end_user=wanted.end_user,
         model=wanted.model[:200],
         idempotency=wanted.idempotency,
         body_digest=wanted.body_digest,

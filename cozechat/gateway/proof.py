@@ -61,7 +61,8 @@ def _try_conversations(app_id: int) -> str:
     """Not yours and not there answer alike."""
     with _keys() as (first, second, foreign):
         owner = sessions.end_user_of(first, end_user="1")
-        made = sessions.sticky_conversation(owner, wanted=sessions.NEW, external_id="", app_id=app_id)
+        new = sessions.sticky_conversation(owner, wanted=sessions.NEW, external_id="", app_id=app_id)
+        made = sessions.begun(new, user=owner) if new else None
         strangers = [
             sessions.end_user_of(key, end_user=name)
             for key, name in ((first, "2"), (first, ""), (second, "1"), (foreign, "1"))

@@ -97,6 +97,10 @@ def _run(route: Route, *, asked: Asked) -> Question:
     """A run has inputs: the question is one, what the client names itself wins over it."""
     if asked.question.attachments:
         raise unsupported("A workflow takes text and 'workflow_parameters' only.", param="messages")
+    if asked.resume is not None:
+        # The run has its inputs; what it waits for is one text.
+        beside = ["workflow_parameters"] if asked.parameters else []
+        return Question(asked.question, (), {}, {}, (*asked.ignored, *beside))
     parameters: dict[str, Any] = {route.input_name: asked.question.text}
     ignored = list(asked.ignored)
     others = [said.role for said in asked.messages if said is not asked.question]

@@ -16,8 +16,8 @@ def headers_of(call: Call) -> dict[str, str]:
     headers = dict(call.pace.headers)
     if call.ignored:
         headers["x-cozechat-ignored"] = ",".join(call.ignored)
-    if call.admitted.conversation is not None:
-        headers["x-conversation-id"] = call.admitted.conversation.pk
+    if call.conversation_id:
+        headers["x-conversation-id"] = call.conversation_id
     return headers
 
 

@@ -16,6 +16,14 @@ _IGNORED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Which interruption the question answers; `kind` need not be said."""
+
+    event_id: str
+    kind: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """One question with its history, and how the answer is wanted."""
@@ -29,6 +37,7 @@ class Asked:
     metadata: Mapping[str, str] = field(default_factory=dict)
     workflow_id: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    resume: Resume | None = None
     ignored: tuple[str, ...] = ()
     background: bool = False
     store: bool = False
@@ -68,6 +77,7 @@ def read_chat(body: Mapping[str, Any]) -> Asked:
         metadata=fields.metadata(),
         workflow_id=workflow_in(fields),
         parameters=fields.mapping("workflow_parameters"),
+        resume=resume_in(fields),
         ignored=tuple(name for name in _IGNORED if body.get(name) not in (None, [], {}, False)),
     )
 
@@ -115,3 +125,20 @@ def workflow_in(fields: Fields) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return fields.text("workflow_id", limit=64)
+
+
+def resume_in(fields: Fields) -> Resume | None:
+    """`{"coze": {"resume": {"event_id", "interrupt_type"}}}`, as an interrupted run's error gave them."""
+    resume = Fields(fields.mapping("coze")).given("resume")
+    if resume is None:
+        return None
+    if not isinstance(resume, Mapping):
+        raise bad_request("'coze.resume' must be an object.", param="coze.resume")
+    event_id, kind = resume.get("event_id"), resume.get("interrupt_type")
+    if not isinstance(event_id, str) or not event_id or "\0" in event_id:
+        raise bad_request("'coze.resume.event_id' must be a string.", param="coze.resume.event_id")
+    if kind is not None and (isinstance(kind, bool) or not isinstance(kind, int)):
+        raise bad_request(
+            "'coze.resume.interrupt_type' must be a number.", param="coze.resume.interrupt_type"
+        )
+    return Resume(event_id, kind)

@@ -6,7 +6,7 @@ from typing import Any
 from cozechat.gateway.errors import bad_request, unsupported
 from cozechat.gateway.json_bodies import Fields, missing
 from cozechat.gateway.messages import Said, read_messages
-from cozechat.gateway.requests import Asked, end_user_in, with_question, workflow_in
+from cozechat.gateway.requests import Asked, end_user_in, resume_in, with_question, workflow_in
 
 _IGNORED = (
     "temperature", "top_p", "max_output_tokens", "reasoning", "truncation", "service_tier", "top_logprobs",
@@ -36,6 +36,7 @@ def read_response(body: Mapping[str, Any]) -> Asked:
         metadata=fields.metadata(),
         workflow_id=workflow_in(fields),
         parameters=fields.mapping("workflow_parameters"),
+        resume=resume_in(fields),
         ignored=tuple(name for name in _IGNORED if body.get(name) not in (None, [], {})),
         background=background,
         store=background or fields.flag("store", default=True),

@@ -97,7 +97,7 @@ def _stored(key: ApiKey, *, told: Told, request_id: str) -> StoredCall:
     rows = StoredCall.objects.of(key).filter(is_response=True)
     named = sessions.end_user_named(key, headers=told.headers, in_body="")
     if named:
-        rows = rows.filter(user__session_name__in=sessions.session_names(key, end_user=named))
+        rows = rows.filter(end_user=sessions.known_end_user(key, end_user=named).session_name)
     found = rows.filter(request_id=request_id).first() if "\0" not in request_id else None
     if found is None:
         raise Refusal(

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.models import User
-from cozechat.gateway.errors import bad_request, conversation_not_found
-from cozechat.gateway.models import ApiKey, StickyConversation
+from cozechat.gateway.errors import bad_request, conversation_not_found, too_many_end_users
+from cozechat.gateway.models import ApiKey, EndUser, StickyConversation
 
 _LENGTH = 40
 _LONGEST_NAME = 512
@@ -43,32 +44,65 @@ def session_names(key: ApiKey, *, end_user: str) -> list[str]:
     return names
 
 
-def end_user_of(key: ApiKey, *, end_user: str) -> User:
-    """The row of this end user, made on first sight."""
+def known_end_user(key: ApiKey, *, end_user: str) -> User:
+    """The row of this end user; one that is not stored yet for somebody who has never been here."""
     names = session_names(key, end_user=end_user)
-    found = User.objects.filter(end_user_of_id=key.owner_id, session_name__in=names)
-    known = sorted(found, key=lambda user: names.index(user.session_name))
-    return known[0] if known else _made(names[0], owner_id=key.owner_id)
+    found = EndUser.objects.filter(lookup__in=names, user__end_user_of_id=key.owner_id).select_related("user")
+    for known in sorted(found, key=lambda row: names.index(row.lookup)):
+        if known.come(key, lookup=names[0], now=timezone.now()):
+            return known.user
+    return _new_user(names[0], owner_id=key.owner_id)
 
 
-def _made(session_name: str, *, owner_id: int) -> User:
+def end_user_of(key: ApiKey, *, end_user: str) -> User:
+    """The row of this end user, made on first sight. Raises Refusal."""
+    return stored(known_end_user(key, end_user=end_user), key=key)
+
+
+def stored(user: User, *, key: ApiKey) -> User:
+    """The end user with a row, however many make it at once. Raises Refusal."""
+    if not user._state.adding:
+        return user
+    made = _new_user(user.session_name, owner_id=key.owner_id)
+    try:
+        with transaction.atomic():
+            _check_room(key, session_name=made.session_name)
+            made.save()
+            _note(made, key=key)
+    except IntegrityError:
+        # Another call was quicker; or the site has gone back to a secret under which this name was made.
+        made = User.objects.get(session_name=user.session_name, end_user_of_id=key.owner_id)
+        _note(made, key=key)
+    return made
+
+
+def _new_user(session_name: str, *, owner_id: int) -> User:
     user = User(username=session_name, session_name=session_name, end_user_of_id=owner_id, is_active=False)
     user.set_unusable_password()
-    try:
-        user.save()
-    except IntegrityError:
-        # Another call of the same end user was quicker.
-        return User.objects.get(session_name=session_name, end_user_of_id=owner_id)
     return user
+
+
+def _note(user: User, *, key: ApiKey) -> None:
+    facts = {"lookup": user.session_name, "scope": key.scope, "seen_at": timezone.now()}
+    EndUser.objects.update_or_create(user=user, defaults=facts)
+
+
+def _check_room(key: ApiKey, *, session_name: str) -> None:
+    """One at a time, or many at once would all find the last place free. The key's own session always has one."""
+    if key.most_end_users is None or session_name == session_names(key, end_user="")[0]:
+        return
+    list(ApiKey.objects.select_for_update().filter(owner_id=key.owner_id, scope=key.scope).order_by("pk")[:1])
+    if EndUser.objects.of(key).count() >= key.most_end_users:
+        raise too_many_end_users(key.most_end_users)
 
 
 def sticky_conversation(
     user: User, *, wanted: str, external_id: str, app_id: int
 ) -> StickyConversation | None:
-    """The conversation that a call goes on in; None for a call that stands alone. Raises Refusal."""
+    """The conversation that a call goes on in, perhaps not stored yet; None if it stands alone. Raises Refusal."""
     mine = StickyConversation.objects.owned_by(user).filter(app_id=app_id)
     if wanted == NEW:
-        return StickyConversation.objects.create(user=user, app_id=app_id)
+        return StickyConversation(app_id=app_id)
     if wanted:
         found = mine.filter(pk=wanted).first() if "\0" not in wanted else None
         if found is None:
@@ -78,5 +112,20 @@ def sticky_conversation(
         return None
     # A client's own id is only ever looked up among its end user's conversations.
     hashed = hashlib.sha256(external_id.encode()).hexdigest()
-    found, _created = mine.get_or_create(external_id=hashed, defaults={"user": user, "app_id": app_id})
-    return found
+    return mine.filter(external_id=hashed).first() or StickyConversation(app_id=app_id, external_id=hashed)
+
+
+def begun(conversation: StickyConversation, *, user: User) -> StickyConversation:
+    """The conversation with a row, this end user's own."""
+    if not conversation._state.adding:
+        return conversation
+    conversation.user = user
+    try:
+        with transaction.atomic():
+            conversation.save(force_insert=True)
+    except IntegrityError:
+        # Another call of the same end user was quicker.
+        return StickyConversation.objects.owned_by(user).get(
+            app_id=conversation.app_id, external_id=conversation.external_id
+        )
+    return conversation

@@ -9,8 +9,9 @@ from twisted.logger import formatEvent, globalLogBeginner
 
 from .core import Application, Drain, Server
 from .limits import FrameTooLargeError, ListenError, ServerLimits, close_code
+from .requests import Wording, in_no_words
 
-__all__ = ["FrameTooLargeError", "ListenError", "ServerLimits", "close_code", "serve"]
+__all__ = ["FrameTooLargeError", "ListenError", "ServerLimits", "Wording", "close_code", "serve"]
 
 logger = logging.getLogger("cozechat.server")
 
@@ -26,14 +27,16 @@ def serve(
     drain: Drain | None = None,
     on_ready: Callable[[str], None] | None = None,
     limits: ServerLimits | None = None,
+    wording: Wording = in_no_words,
 ) -> None:
     """Serves an ASGI application until SIGTERM or SIGINT; once a process, in the main thread.
 
     `drain` is awaited after the signal and before any socket is closed, for at most `limits.drain_seconds`.
-    `on_ready` gets the URL once connections are accepted; port 0 takes a free one. Raises ListenError.
+    `on_ready` gets the URL once connections are accepted; port 0 takes a free one. `wording` says what the server's
+    own refusals sound like, by the request's target and the status. Raises ListenError.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    server = Server(application, limits=limits or ServerLimits(), drain=drain)
+    server = Server(application, limits=limits or ServerLimits(), drain=drain, wording=wording)
     url = server.listen(host, port=port)
     observer: Any = _relay
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)

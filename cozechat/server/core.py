@@ -17,7 +17,7 @@ from twisted.internet.error import CannotListenError
 
 from .gate import FrameQueue, OutgoingGate
 from .limits import ListenError, ServerLimits, affordable_sockets
-from .requests import Request, RequestFactory
+from .requests import Request, RequestFactory, Wording
 from .shutdown import leave_at_once, wind_down
 from .sockets import Socket, SocketFactory
 
@@ -37,7 +37,9 @@ _BULK: Final = frozenset({"websocket.send", "http.response.body"})
 class Server(daphne.server.Server):  # type: ignore[misc]
     """One process's server: runs once, until a signal ends it."""
 
-    def __init__(self, application: Application, *, limits: ServerLimits, drain: Drain | None) -> None:
+    def __init__(
+        self, application: Application, *, limits: ServerLimits, drain: Drain | None, wording: Wording
+    ) -> None:
         super().__init__(
             application,
             endpoints=["none: see listen()"],
@@ -47,6 +49,7 @@ class Server(daphne.server.Server):  # type: ignore[misc]
         )
         self.limits = limits
         self.drain = drain
+        self.wording = wording
         self.draining = False
         self.max_sockets = affordable_sockets(limits.max_sockets)
         self.loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop

@@ -1,5 +1,6 @@
 """One HTTP connection and its requests: daphne's, with a gate, bounded bodies and a drain."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 reactor: Any = installed_reactor
 
 _LINGER_SECONDS: Final = 5.0
-_TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _PLAIN: Final = (b"Content-Type", b"text/plain; charset=utf-8")
+Headers = list[tuple[bytes, bytes]]
+# What is said in the application's own words: from a request's target and a status to headers and body, None for the
+# server's words.
+Wording = Callable[[bytes, int], tuple[Headers, bytes] | None]
+
+
+def in_no_words(target: bytes, status: int) -> None:
+    """The server's own words everywhere."""
 
 
 class Channel(HTTPChannel):
@@ -25,6 +33,7 @@ class Channel(HTTPChannel):
     gate: OutgoingGate
     factory: Any
     head_complete = False
+    first_line = b""
 
     def connectionMade(self) -> None:  # noqa: N802
         self.gate = self.factory.server.watch(self.transport)
@@ -46,6 +55,29 @@ class Channel(HTTPChannel):
     def requestDone(self, request: Any) -> None:  # noqa: N802
         self.head_complete = False
         super().requestDone(request)  # type: ignore[no-untyped-call]
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802
+        if not hasattr(self, "_path"):
+            self.first_line = line
+        super().lineReceived(line)  # type: ignore[no-untyped-call]
+
+    def refuse(self, status: bytes) -> None:
+        """An answer without a request that could give it."""
+        _method, _blank, rest = self.first_line.partition(b" ")
+        found = self.factory.server.wording(rest.partition(b" ")[0], int(status[:3]))
+        headers, body = found or ([], b"")
+        lines = [b"HTTP/1.1 " + status, b"Connection: close", b"Content-Length: %d" % len(body)]
+        lines += [name + b": " + value for name, value in headers]
+        transport: Any = self.transport
+        transport.write(b"\r\n".join([*lines, b"", body]))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
+        self.refuse(b"400 Bad Request")
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
+        self.first_line = self.first_line or line
+        self._respondToBadRequestAndDisconnect()
 
     def pauseProducing(self) -> None:  # noqa: N802
         super().pauseProducing()  # type: ignore[no-untyped-call]
@@ -91,9 +123,8 @@ class Request(WebRequest):  # type: ignore[misc]
             return False
         self.refused = True
         self.requestHeaders.removeHeader(b"expect")
-        transport = self.channel.transport
-        transport.write(_TOO_LARGE)
-        reactor.callLater(_LINGER_SECONDS, transport.abortConnection)
+        self.channel.refuse(b"413 Content Too Large")
+        reactor.callLater(_LINGER_SECONDS, self.channel.transport.abortConnection)
         return True
 
     def process(self) -> Any:
@@ -126,8 +157,13 @@ class Request(WebRequest):  # type: ignore[misc]
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         del status_text
-        self.handle_reply({"type": "http.response.start", "status": status, "headers": [_PLAIN]})
-        self.handle_reply({"type": "http.response.body", "body": body.encode()})
+        found = self.server.wording(self.uri, status)
+        headers, content = found or ([_PLAIN], body.encode())
+        headers = [*headers, (b"content-length", b"%d" % len(content))]
+        for name, _value in headers:
+            self.responseHeaders.removeHeader(name)
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": content})
 
     def application_failed(self) -> None:
         if not self._response_started:

@@ -3,7 +3,7 @@
 Each act is one short transaction; none is ever open while Coze is asked, and none may stand inside another.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +50,7 @@ class Call:
     api_key_id: int | None = None
     end_user: str = ""
     stream: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
     input_estimate: int = 0
     output_estimate: int = 0
     budgets: Collection[Budget] = field(default=())
@@ -57,9 +58,14 @@ class Call:
     def facts(self) -> dict[str, object]:
         """The columns that a hold and a usage record share."""
         names = ("request_id", "route", "assistant_id", "app_id", "api_key_id", "end_user", "stream")
-        # A model's name comes from the caller; PostgreSQL takes no NUL.
-        model = self.model.replace("\0", "")[:200]
-        return {"model": model, **{name: getattr(self, name) for name in names}}
+        # These texts come from the caller; PostgreSQL takes no NUL.
+        metadata = {_sound(name): _sound(value) for name, value in self.metadata.items()}
+        facts = {name: getattr(self, name) for name in names}
+        return {"model": _sound(self.model)[:200], "metadata": metadata, **facts}
+
+
+def _sound(text: str) -> str:
+    return text.replace("\0", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,11 @@ class Site:
         self.log = log
         self.colleague = Colleague(environment)
         self.url = ""
+        self._asked_to_stop = False
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
+        self._asked_to_stop = False
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", "0"],
@@ -86,9 +88,15 @@ class Site:
         self._process.wait()
         self._process.stdout.close()
 
+    def ask_to_stop(self) -> None:
+        """It begins to end in order."""
+        if not self._asked_to_stop:
+            self._asked_to_stop = True
+            self._process.send_signal(signal.SIGTERM)
+
     def stop(self) -> int:
         """Ends it in order, as an init system does."""
-        self._process.send_signal(signal.SIGTERM)
+        self.ask_to_stop()
         status = self._process.wait(60)
         self._process.stdout.close()
         return status
@@ -136,7 +144,8 @@ if {secret!r}:
     rows = rows.filter(api_key_id=ApiKey.objects.get(digest=keys.digest({secret!r})).pk)
 answer = list(rows.order_by("pk").values(
     "request_id", "status", "error_code", "cost", "input_tokens", "output_tokens", "usage_source", "model",
-    "route", "end_user", "execute_id", "coze_chat_id", "coze_conversation_id", "stream", "settled_late"))
+    "route", "end_user", "execute_id", "coze_chat_id", "coze_conversation_id", "stream", "settled_late",
+    "metadata"))
 """)
 
     def holds(self, state: str = "open") -> list[str]:

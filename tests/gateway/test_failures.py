@@ -46,31 +46,50 @@ def test_a_refusal_before_the_first_word_has_a_status_and_costs_nothing(
     assert site.holds() == []
 
 
+@pytest.mark.parametrize("model", ["gpt-4", "flow"])
 @pytest.mark.parametrize(
-    ("fault", "settings", "code"),
+    ("fault", "settings", "code", "source"),
     [
-        ("error-event", {"after": 3, "code": 5000}, "5000"),
-        ("chat-failed", {"after": 3, "code": 5000}, "5000"),
-        ("chat-failed-bare", {"after": 3}, "720702204"),
-        ("truncate", {"after": 3}, "truncated"),
-        ("reset", {"after": 3}, "truncated"),
-        ("garbage-frame", {"after": 3}, "bad_response"),
+        ("error-event", {"after": 3, "code": 5000}, "5000", "estimated"),
+        ("chat-failed", {"after": 3, "code": 5000}, "5000", "estimated"),
+        ("chat-failed-bare", {"after": 3}, "720702204", "estimated"),
+        ("truncate", {"after": 3, "finish": 0}, "truncated", "estimated"),
+        ("truncate", {"after": 3}, "truncated", "upstream"),
+        ("half-frame", {"after": 3}, "truncated", "upstream"),
+        ("reset", {"after": 3}, "truncated", "upstream"),
+        ("garbage-frame", {"after": 3}, "bad_response", "upstream"),
     ],
 )
-def test_a_failure_after_the_first_word_is_an_error_in_the_stream(fault, settings, code, site, client, key):
+def test_a_failure_after_the_first_word_is_an_error_in_the_stream(
+    fault, settings, code, source, model, site, client, key
+):
     site.coze.arm(fault, times=1, **settings)
     words = []
     with pytest.raises(openai.APIError) as failed:
-        stream = client.chat.completions.create(model="gpt-4", messages=QUESTION, stream=True)
+        stream = client.chat.completions.create(model=model, messages=QUESTION, stream=True)
         words.extend(chunk.choices[0].delta.content or "" for chunk in stream)
     assert failed.value.code == code
     assert "".join(words).startswith("1 2")
     (record,) = until(lambda: site.records(secret=key))
-    assert (record["status"], record["error_code"]) == ("failed", code)
-    # Coze did not say what it has cost: the input is charged, by an estimate that says so.
-    assert (record["usage_source"], record["output_tokens"]) == ("estimated", 0)
-    assert record["cost"] == record["input_tokens"] * 1000
+    assert (record["status"], record["error_code"], record["usage_source"]) == ("failed", code, source)
+    # If Coze does not say what it has cost, the input is charged, by an estimate that says so.
+    assert bool(record["output_tokens"]) == (source == "upstream")
+    assert record["cost"] == record["input_tokens"] * 1000 + record["output_tokens"] * 1500
     assert site.books() == []
+
+
+def test_what_breaks_off_costs_what_coze_counted_for_the_whole_of_it(site, client, key):
+    """The chat goes on at Coze for a second; its end is waited for, and not by the client."""
+    question = [{"role": "user", "content": "slowly count to 30"}]
+    raw = client.chat.completions.with_raw_response.create(model="gpt-4", messages=question)
+    (undisturbed,) = site.records(raw.headers["x-request-id"])
+    site.coze.arm("reset", times=1, after=1)
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model="gpt-4", messages=question, stream=True))
+    assert len(site.records(secret=key)) == 1
+    record = until(lambda: site.records(secret=key)[1:])[0]
+    assert (record["status"], record["cost"]) == ("failed", undisturbed["cost"])
+    assert site.coze.ledger()["requests"]["GET /v3/chat/retrieve"] >= 1
 
 
 @pytest.mark.parametrize("stream", [False, True])

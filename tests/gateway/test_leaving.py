@@ -1,7 +1,11 @@
 """A client that goes away: the policy of the assistant holds, and the call is settled exactly once."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
+from django.conf import settings
 
 from .running import until
 from .test_completions import manners
@@ -80,3 +84,36 @@ def test_a_slot_is_free_again_once_the_call_has_ended(site):
     leave_after(site, key, 1, question="slowly count to 10")
     until(lambda: site.records(secret=key))
     leave_after(site, key, 1, question="slowly count to 10")
+
+
+def test_of_many_who_leave_at_once_the_last_are_cancelled(site, key):
+    """Each owner may leave so many chats behind; nobody else's are touched by that."""
+    crowd = settings.GATEWAY_DRAINS_OF_OWNER + 6
+    bobs = site.key("bob")
+    # Nobody's answer ends before everybody has come.
+    site.coze.arm("stall", after=2, seconds=20)
+    body = {"model": "gpt-4", "stream": True, "messages": [{"role": "user", "content": "count to 9"}]}
+
+    def come(secret):
+        """A client with the first word in its hands, that will leave."""
+        client = httpx.Client(trust_env=False, timeout=60)
+        headers = {"Authorization": f"Bearer {secret}"}
+        request = client.build_request(
+            "POST", f"{site.base_url}/chat/completions", json=body, headers=headers
+        )
+        response = client.send(request, stream=True)
+        next(response.iter_raw())
+        return client, response
+
+    with ThreadPoolExecutor(crowd + 1) as pool:
+        for client, response in list(pool.map(come, [key] * crowd + [bobs])):
+            response.close()
+            client.close()
+    records = until(lambda: len(found := site.records(secret=key)) == crowd and found, seconds=60)
+    ends = Counter((record["status"], record["error_code"]) for record in records)
+    assert ends == {("completed", ""): settings.GATEWAY_DRAINS_OF_OWNER, ("canceled", "client_left"): 6}
+    (bobs_record,) = until(lambda: site.records(secret=bobs))
+    assert bobs_record["status"] == "completed"
+    assert site.coze.ledger()["requests"]["POST /v3/chat/cancel"] == 6
+    assert site.holds() == []
+    assert site.books() == []

@@ -68,7 +68,8 @@ def test_a_conversation_is_claimed_by_one_of_many(alice, coze, settings):
     key, _secret = keys.create(alice, name="a")
     user = sessions.end_user_of(key, end_user="1")
     app_id = default_assistant().app_id
-    made = sessions.sticky_conversation(user, wanted="new", external_id="", app_id=app_id)
+    new = sessions.sticky_conversation(user, wanted="new", external_id="", app_id=app_id)
+    made = sessions.begun(new, user=user)
     now = timezone.now()
     got = together(
         8,

@@ -139,6 +139,14 @@ class ApiKey(models.Model):
     end_user_period = models.CharField(
         _("its period"), max_length=5, choices=Period.choices, default=Period.MONTH
     )
+    most_end_users = models.PositiveIntegerField(
+        _("end users at most"),
+        null=True,
+        blank=True,
+        default=10_000,
+        validators=_POSITIVE,
+        help_text=_("Each new name that clients send makes a user of its own here."),
+    )
     trusts_open_webui = models.BooleanField(
         _("trusts Open WebUI's headers"),
         default=False,

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Self
 
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -35,7 +34,8 @@ class StoredCall(models.Model):
 
     request_id = models.CharField(_("request id"), max_length=64, unique=True)
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="stored_calls")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    # Their name at Coze: the call is written down before the end user has a row.
+    end_user = models.CharField(_("end user (digest)"), max_length=64)
     model = models.CharField(_("model"), max_length=200)
     idempotency = models.CharField(_("idempotency key (digest)"), max_length=64, blank=True)
     body_digest = models.CharField(_("request (digest)"), max_length=64)

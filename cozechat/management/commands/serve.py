@@ -12,6 +12,7 @@ from conversations import turns
 from cozechat.catalog import environment
 from cozechat.catalog.clients import close_clients
 from cozechat.gateway.engine import engine as gateway_engine
+from cozechat.gateway.entrance import refused_by_server
 
 
 class Command(BaseCommand):
@@ -40,6 +41,7 @@ class Command(BaseCommand):
                     drain=_drain,
                     on_ready=self._say_where,
                     limits=server.ServerLimits(drain_seconds=settings.DRAIN_SECONDS),
+                    wording=refused_by_server,
                 )
             except server.ListenError as error:
                 raise CommandError(f"{error}. Choose another port with PORT=… or --port.") from error

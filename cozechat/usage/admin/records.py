@@ -21,5 +21,11 @@ class UsageRecordAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("request_id", "owner__username", "coze_chat_id", "execute_id", "log_id")
     date_hierarchy = "created_at"
     show_full_result_count = False
-    exclude = ("cost",)
-    readonly_fields = (money,)
+    # Named one by one: what nobody may edit the admin would not even show.
+    readonly_fields = (
+        "request_id", "created_at", "owner", "api_key_id", "end_user", "model", "route", "assistant", "app", "stream",
+        "metadata", "status", "error_code", "input_tokens", "output_tokens", "usage_source", "odd_counts", money,
+        "price", "group_ratio", "coze_chat_id", "coze_conversation_id", "execute_id", "log_id", "latency_ms",
+        "first_token_ms", "settled_late",
+    )  # fmt: skip
+    fields = readonly_fields

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from cozechat.catalog.models import Assistant, CozeApp
 
 FACTS = (
-    "api_key_id", "end_user", "route", "model", "assistant_id", "app_id", "stream", "price", "group_ratio",
+    "api_key_id", "end_user", "route", "model", "assistant_id", "app_id", "stream", "metadata", "price",
+    "group_ratio",
     "coze_chat_id", "coze_conversation_id", "execute_id", "log_id",
 )  # fmt: skip
 
@@ -42,6 +43,8 @@ class CallFacts(models.Model):
         verbose_name=_("Coze app"),
     )
     stream = models.BooleanField(_("streamed"), default=False, editable=False)
+    # What the client wants to find its call by: at most 16 short texts of its own.
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True, editable=False)
     price = models.JSONField(_("price then"), default=dict, editable=False)
     group_ratio = models.DecimalField(
         _("group ratio"), max_digits=10, decimal_places=6, default=Decimal(1), editable=False
