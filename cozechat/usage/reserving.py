@@ -48,6 +48,8 @@ class Call:
     assistant_id: int | None = None
     app_id: int | None = None
     api_key_id: int | None = None
+    api_key_name: str = ""
+    kind: str = ""
     end_user: str = ""
     stream: bool = False
     input_estimate: int = 0
@@ -56,10 +58,11 @@ class Call:
 
     def facts(self) -> dict[str, object]:
         """The columns that a hold and a usage record share."""
-        names = ("request_id", "route", "assistant_id", "app_id", "api_key_id", "end_user", "stream")
+        names = ("request_id", "route", "kind", "assistant_id", "app_id", "api_key_id", "end_user", "stream")
         # A model's name comes from the caller; PostgreSQL takes no NUL.
         model = self.model.replace("\0", "")[:200]
-        return {"model": model, **{name: getattr(self, name) for name in names}}
+        key = self.api_key_name[:100]
+        return {"model": model, "api_key_name": key, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True, slots=True)
