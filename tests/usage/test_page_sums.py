@@ -127,7 +127,9 @@ def test_a_spread_is_a_time_that_so_many_calls_kept(calls, alice):
     times = sorted(dice.randrange(30) for _ in range(calls))
     now = timezone.now()
     UsageRecord.objects.bulk_create(
-        UsageRecord(request_id=f"r{number}", owner=alice, created_at=now, latency_ms=took, usage_source="upstream")
+        UsageRecord(
+            request_id=f"r{number}", owner=alice, created_at=now, latency_ms=took, usage_source="upstream"
+        )
         for number, took in enumerate(times)
     )
     found = sums.spread(UsageRecord.objects.owned_by(alice), column="latency_ms")
