@@ -75,4 +75,6 @@ class TopUpRequestAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
             self.log_change(request, found, said)
             self.message_user(request, said, messages.SUCCESS)
         else:
-            self.message_user(request, _("This request has been decided, or its owner is gone."), messages.WARNING)
+            self.message_user(
+                request, _("This request has been decided, or its owner is gone."), messages.WARNING
+            )

@@ -34,7 +34,7 @@ class TopUpRequest(models.Model):
     class State(models.TextChoices):
         """What became of it."""
 
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("a request", "open")
         GRANTED = "granted", _("granted")
         REFUSED = "refused", pgettext_lazy("a request", "refused")
         WITHDRAWN = "withdrawn", _("withdrawn")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from cozechat.usage import redeeming, requesting
+from cozechat.usage.budgets import Period
 from cozechat.usage.models import Account, LedgerEntry, TopUpRequest
 from cozechat.usage.money import short
 from cozechat.usage.pages import rows
@@ -109,7 +110,7 @@ def _shown(request: HttpRequest, *, status: int = 200, **forms: Any) -> HttpResp
         "available": short(account.available),
         "held": short(account.held),
         "debt": short(account.debt) if account.debt else "",
-        "quota": _meter(quota, period=account.get_period_display(), zone=zone) if quota else None,
+        "quota": _meter(quota, period=account.period, zone=zone) if quota else None,
         "entries": rows.entries(found.rows, zone=zone),
         "next": f"?after={found.next}#ledger" if found.next else "",
         "is_later_page": "after" in request.GET,
@@ -133,11 +134,17 @@ def _cursor(request: HttpRequest) -> Cursor | None:
 def _meter(quota: Quota, *, period: str, zone: Any) -> dict[str, Any]:
     """The budget in credits, and in per cent for the meter."""
     used = min(quota.used, quota.limit)
+    titles = {
+        Period.DAY: _("Daily budget"),
+        Period.WEEK: _("Weekly budget"),
+        Period.MONTH: _("Monthly budget"),
+        Period.EVER: _("Budget"),
+    }
     return {
         "used": short(quota.used),
         "limit": short(quota.limit),
         "left": short(quota.left),
-        "period": period,
+        "title": titles[Period(period)],
         "resets_at": clock(quota.resets_at, zone=zone) if quota.resets_at else "",
         "percent": used * 100 // quota.limit if quota.limit else 100,
     }
