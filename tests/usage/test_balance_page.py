@@ -5,14 +5,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.test import AsyncClient
 from django.utils import timezone
 
 from cozechat.usage import crediting, redeeming, settling
 from cozechat.usage.models import Account, TopUpRequest
 from cozechat.usage.pricing import Tokens
 from tests.usage.books import fund, ledger, price, reserve, state
-from tests.usage.conftest import client_of
+from tests.usage.conftest import at_the_site, client_of
 from tests.usage.pages import figures, read, tables
 
 pytestmark = pytest.mark.usefixtures("host")
@@ -131,13 +130,11 @@ def test_what_is_no_code_is_refused(alice, written):
 
 @pytest.mark.django_db(transaction=True)
 async def test_codes_cannot_be_tried_without_end_and_one_users_tries_are_not_anothers(alice, bob):
-    hers, his = AsyncClient(), AsyncClient()
-    await hers.aforce_login(alice)
-    await his.aforce_login(bob)
-    answers = [await hers.post(f"{PAGE}redeem/", {"code": f"{number}"}) for number in range(11)]
-    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
-    assert "Too many tries." in answers[-1].content.decode()
-    assert (await his.post(f"{PAGE}redeem/", {"code": "1"})).status_code == 200
+    async with at_the_site(alice, bob) as (hers, his):
+        answers = [await hers.post(f"{PAGE}redeem/", {"code": f"{number}"}) for number in range(11)]
+        assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+        assert "Too many tries." in answers[-1].content.decode()
+        assert (await his.post(f"{PAGE}redeem/", {"code": "1"})).status_code == 200
 
 
 def test_a_request_is_sent_once_and_shown_with_its_state(alice):

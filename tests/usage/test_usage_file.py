@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.test import AsyncClient
 
 from cozechat import database
 from cozechat.usage.models import UsageRecord
 from cozechat.usage.pages import exporting, listing
+from tests.usage.conftest import at_the_site
 from tests.usage.pages import put, refused
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("host")]
@@ -21,13 +21,12 @@ DAYS = {"range": "custom", "since": "2026-11-01", "until": "2026-11-20"}
 
 
 async def fetched(user, **query) -> tuple[bytes, list[dict[str, str]]]:
-    client = AsyncClient()
-    await client.aforce_login(user)
-    answer = await client.get(FILE, {**DAYS, **query})
-    assert answer.status_code == 200
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer["Content-Disposition"].startswith('attachment; filename="usage-2026-11-')
-    whole = b"".join([part async for part in answer.streaming_content])
+    async with at_the_site(user) as (client,):
+        answer = await client.get(FILE, {**DAYS, **query})
+        assert answer.status_code == 200
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        assert answer["Content-Disposition"].startswith('attachment; filename="usage-2026-11-')
+        whole = b"".join([part async for part in answer.streaming_content])
     return whole, list(csv.DictReader(io.StringIO(whole.decode("utf-8-sig"), newline="")))
 
 
