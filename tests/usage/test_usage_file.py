@@ -70,7 +70,7 @@ async def test_a_line_is_made_for_programs(alice, settings):
 
 @pytest.mark.parametrize(
     "name",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "＋1", "－1", "＠x"],
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "\n1", " =1", "＝1", "＋1", "－1", "＠x"],
     ids=[
         "equals", "plus", "minus", "at", "tab", "return", "line", "blank", "wide equals", "wide plus", "wide minus",
         "wide at",
