@@ -4,14 +4,22 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from cozechat.tries import limited
+from cozechat.usage.pages import api, balance
+
 # The admin's own log-in form knows neither the second factor nor the limits.
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+redeem = limited(balance.redeem, name="redeem", limit=10, refusal=balance.too_many_codes)
 
 urlpatterns = [
     path("", include("conversations.urls")),
     path("accounts/", include("accounts.urls")),
     path("accounts/keys/", include("cozechat.gateway.pages.urls")),
+    path("accounts/balance/redeem/", redeem, name="redeem_code"),  # type: ignore[arg-type]  # the stubs know no coroutines here
+    path("accounts/", include("cozechat.usage.pages.urls")),
+    path("api/me/usage", api.my_usage, name="my_usage"),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

@@ -83,6 +83,8 @@ def described(call: Billed) -> reserving.Call:
         assistant_id=route.assistant.pk if route.assistant else None,
         app_id=route.app.pk,
         api_key_id=admitted.key.pk,
+        api_key_name=admitted.key.name,
+        kind=route.manner.value,
         end_user=end_user,
         stream=admitted.asked.stream,
         metadata=admitted.asked.metadata,

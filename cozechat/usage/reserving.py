@@ -48,6 +48,8 @@ class Call:
     assistant_id: int | None = None
     app_id: int | None = None
     api_key_id: int | None = None
+    api_key_name: str = ""
+    kind: str = ""
     end_user: str = ""
     stream: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -57,11 +59,11 @@ class Call:
 
     def facts(self) -> dict[str, object]:
         """The columns that a hold and a usage record share."""
-        names = ("request_id", "route", "assistant_id", "app_id", "api_key_id", "end_user", "stream")
+        names = ("request_id", "route", "kind", "assistant_id", "app_id", "api_key_id", "end_user", "stream")
         # These texts come from the caller; PostgreSQL takes no NUL.
         metadata = {_sound(name): _sound(value) for name, value in self.metadata.items()}
-        facts = {name: getattr(self, name) for name in names}
-        return {"model": _sound(self.model)[:200], "metadata": metadata, **facts}
+        texts = {"model": _sound(self.model)[:200], "api_key_name": self.api_key_name[:100]}
+        return {**texts, "metadata": metadata, **{name: getattr(self, name) for name in names}}
 
 
 def _sound(text: str) -> str:

@@ -71,6 +71,7 @@ async def test_a_run_that_outlasts_its_polls_is_a_time_out_and_settled_when_it_h
         assert await late.settle_deserted() == 1
         record = await database.run(UsageRecord.objects.get)
         assert (record.status, record.usage_source, record.settled_late) == ("completed", "upstream", True)
+        assert (record.api_key_name, record.kind) == ("test", "long_workflow_run")
         assert record.cost > 0
         assert await late.settle_deserted() == 0
         assert await database.run(audit) == []

@@ -1,6 +1,7 @@
 """Every test of money ends with books that agree."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -51,6 +52,22 @@ def client_of(user: Any) -> Any:
     client = Client()
     client.force_login(user)
     return client
+
+
+@asynccontextmanager
+async def at_the_site(*users: Any) -> AsyncIterator[list[Any]]:
+    """Browsers of these people, whose answers come as from a server; their thread's connection is closed."""
+    from asgiref.sync import sync_to_async
+    from django.db import connections
+    from django.test import AsyncClient
+
+    browsers = [AsyncClient() for _ in users]
+    try:
+        for browser, user in zip(browsers, users, strict=True):
+            await browser.aforce_login(user)
+        yield browsers
+    finally:
+        await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture

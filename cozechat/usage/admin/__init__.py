@@ -5,6 +5,7 @@ from cozechat.usage.admin.codes import RedeemCodeAdmin
 from cozechat.usage.admin.holds import BudgetWindowAdmin, HoldAdmin
 from cozechat.usage.admin.prices import PriceAdmin
 from cozechat.usage.admin.records import UsageRecordAdmin
+from cozechat.usage.admin.requests import TopUpRequestAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -14,5 +15,6 @@ __all__ = [
     "PriceAdmin",
     "PriceGroupAdmin",
     "RedeemCodeAdmin",
+    "TopUpRequestAdmin",
     "UsageRecordAdmin",
 ]

@@ -1,10 +1,11 @@
-"""Balances, holds, prices, records and codes; what must always hold is a constraint."""
+"""Balances, holds, prices, records, codes and requests; what must always hold is a constraint."""
 
 from cozechat.usage.models.accounts import Account, AppendOnly, LedgerEntry, PriceGroup
 from cozechat.usage.models.codes import RedeemCode
 from cozechat.usage.models.holds import BudgetWindow, Hold
 from cozechat.usage.models.prices import Price, PriceNotConfigured
 from cozechat.usage.models.records import UsageRecord
+from cozechat.usage.models.requests import TopUpRequest
 
 __all__ = [
     "Account",
@@ -16,5 +17,6 @@ __all__ = [
     "PriceGroup",
     "PriceNotConfigured",
     "RedeemCode",
+    "TopUpRequest",
     "UsageRecord",
 ]

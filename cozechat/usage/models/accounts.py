@@ -81,6 +81,9 @@ class Account(models.Model):
         _("budget"), null=True, blank=True, help_text=_("Credits a period; empty: no limit.")
     )
     period = models.CharField(_("period"), max_length=5, choices=Period.choices, default=Period.MONTH)
+    warn_below = MoneyField(  # type: ignore[misc]  # None is meant
+        _("warn below"), null=True, blank=True, help_text=_("Credits; empty: no warning.")
+    )
     available = MoneyField(_("available"), default=0, editable=False)
     held = MoneyField(_("held"), default=0, editable=False)
     debt = MoneyField(_("debt"), default=0, editable=False)
@@ -107,6 +110,10 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=models.Q(limit=None) | models.Q(limit__gte=0), name="account_budget_not_negative"
             ),
+            models.CheckConstraint(
+                condition=models.Q(warn_below=None) | models.Q(warn_below__gte=0),
+                name="account_warning_not_negative",
+            ),
         )
 
     def __str__(self) -> str:
@@ -116,6 +123,11 @@ class Account(models.Model):
     def ratio(self) -> Decimal:
         """By what this account's prices are multiplied."""
         return self.group.ratio if self.group else Decimal(1)
+
+    @property
+    def runs_low(self) -> bool:
+        """Whether there is less than its owner wants to be told of; debt is never enough."""
+        return self.debt > 0 or (self.warn_below is not None and self.available < self.warn_below)
 
     @property
     def budget(self) -> Budget | None:

@@ -9,9 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from cozechat.catalog.models import Assistant, CozeApp
 
 FACTS = (
-    "api_key_id", "end_user", "route", "model", "assistant_id", "app_id", "stream", "metadata", "price",
-    "group_ratio",
-    "coze_chat_id", "coze_conversation_id", "execute_id", "log_id",
+    "api_key_id", "api_key_name", "kind", "end_user", "route", "model", "assistant_id", "app_id", "stream",
+    "metadata", "price", "group_ratio", "coze_chat_id", "coze_conversation_id", "execute_id", "log_id",
 )  # fmt: skip
 
 
@@ -23,6 +22,11 @@ class CallFacts(models.Model):
 
     request_id = models.CharField(_("request id"), max_length=64, unique=True, editable=False)
     api_key_id = models.BigIntegerField(_("API key"), null=True, editable=False)
+    # What the key was called then: the keys live above this app, and may be gone when somebody looks.
+    api_key_name = models.CharField(_("API key's name"), max_length=100, blank=True, editable=False)
+    kind = models.CharField(
+        _("kind"), max_length=20, choices=Assistant.Kind.choices, blank=True, editable=False
+    )
     end_user = models.CharField(_("end user (digest)"), max_length=64, blank=True, editable=False)
     route = models.CharField(_("route"), max_length=100, blank=True, editable=False)
     model = models.CharField(_("model"), max_length=200, editable=False)
