@@ -75,6 +75,9 @@ GATEWAY_POLLS = 150
 GATEWAY_PEEK_SECONDS = 15.0
 GATEWAY_HEARTBEAT_SECONDS = 15.0
 
+# Whether questions on the chat page are paid for, where a price applies. Off: they are written down, and cost nothing.
+CHARGE_CHAT: bool = env.bool("CHARGE_CHAT", default=False)
+
 ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
 
 # --- The application ----------------------------------------------------------------------------------

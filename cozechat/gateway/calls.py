@@ -22,8 +22,9 @@ from cozechat.gateway.books import Ending
 from cozechat.gateway.errors import Refusal
 from cozechat.gateway.outlet import Outlet, Piece
 from cozechat.gateway.places import Place
-from cozechat.gateway.questions import Question, question_for, tokens_in, weight
+from cozechat.gateway.questions import Question, question_for
 from cozechat.gateway.stopwatch import Stopwatch
+from cozechat.usage.estimating import tokens_in, weight
 
 logger = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, Any]], object]
