@@ -209,11 +209,12 @@ async def test_a_queued_question_pays_when_its_turn_comes_and_fails_if_nothing_i
 ):
     await database.run(lambda: charged(limit=2 * CREDIT))
     async with tab(alice) as page:
-        first = await page.ask("count to 40")
+        first = await page.ask(LONG)
         later = [await page.ask(f"hello {number}", conversation=first.conversation) for number in range(3)]
         assert len(await database.run(states)) == 1
+        await page.send("turn.stop", turn=first.turn)
         ends = [await each.end() for each in (first, *later)]
-        assert [end["type"] for end in ends] == ["turn.completed"] * 2 + ["turn.failed"] * 2
+        assert [end["type"] for end in ends] == ["turn.canceled", "turn.completed"] + ["turn.failed"] * 2
         for end in ends[2:]:
             error = end["error"]
             assert (error["code"], error["retryable"]) == ("quota", False)
@@ -227,7 +228,7 @@ async def test_a_queued_question_pays_when_its_turn_comes_and_fails_if_nothing_i
             -1
         ] == "hello 2"
         assert state["messages"][-1]["error"]["code"] == "quota"
-    assert requests_to(coze, CHAT) == 2
+    assert sum(coze.ledger()["chats"].values()) == 2
     assert await database.run(states) == ["settled", "settled"]
 
 
@@ -250,7 +251,7 @@ async def test_a_running_turns_hold_is_left_alone_however_often_holds_are_reconc
 ):
     await database.run(charged)
     async with tab(alice) as page:
-        asked = await page.ask("count to 60")
+        asked = await page.ask(LONG)
         await asked.words()
         for ahead in (timedelta(minutes=2), timedelta(hours=3)):
             later = timezone.now() + ahead
@@ -258,10 +259,11 @@ async def test_a_running_turns_hold_is_left_alone_however_often_holds_are_reconc
             monkeypatch.setattr(late, "timezone", SimpleNamespace(now=lambda later=later: later))
             assert await late.settle_deserted() == 0
         assert await database.run(states) == ["open"]
-        assert (await asked.end())["type"] == "turn.completed"
+        await page.send("turn.stop", turn=asked.turn)
+        assert (await asked.end())["type"] == "turn.canceled"
     assert await database.run(states) == ["settled"]
     [record] = await database.run(records)
-    assert (record.status, record.settled_late) == ("completed", False)
+    assert (record.status, record.settled_late) == ("canceled", False)
 
 
 def test_a_hold_whose_turn_has_vanished_by_hand_is_ended_after_a_day(alice, charged):
