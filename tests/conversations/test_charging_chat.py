@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from conversations import turns
@@ -282,7 +283,8 @@ def test_a_question_that_goes_back_into_the_queue_gets_its_hold_back(alice, char
     Turn.objects.filter(pk=first.turn.pk).update(
         status="failed", ended_at=timezone.now(), lease=None, lease_until=None
     )
-    metering.undo(first.turn)
+    with transaction.atomic():
+        metering.undo(first.turn)
     for _each in range(3):
         begun = queueing.begin_next(first.conversation.pk)
         assert begun is not None
