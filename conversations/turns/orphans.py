@@ -6,7 +6,7 @@ owner, should it only have slept, finds the lease gone and writes nothing more.
 
 import uuid
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from conversations import rendering
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import metering
+from conversations.turns import metering, saving
 from conversations.turns.beginning import LEASE
 from conversations.turns.ending import End, stored_end
 from cozechat.coze.types import Usage
@@ -92,7 +92,7 @@ def settle(orphan: Orphan, *, answer: Answer | None) -> End | None:
 
 
 def _save(orphan: Orphan, message: Message, *, status: Turn.Status, seq: int, usage: Usage | None) -> bool:
-    now, counts = timezone.now(), asdict(usage) if usage else {}
+    now, counts = timezone.now(), saving.storable_counts(usage) if usage else {}
     with transaction.atomic():
         turns = Turn.objects.leased(orphan.lease)
         ended = turns.update(status=status, seq=seq, lease=None, lease_until=None, ended_at=now, **counts)

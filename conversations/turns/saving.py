@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,6 +18,8 @@ from conversations.turns.running import RunningTurn
 from cozechat.coze.types import Usage
 from cozechat.usage.estimating import tokens_of
 from cozechat.usage.reserving import CozeIds
+
+_MOST_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def save_end(
     running: RunningTurn, *, status: Turn.Status, failure: Failure | None, content: str, html: str
 ) -> bool:
     """The one end of a turn, with the whole answer. False: somebody else has ended it."""
-    now, usage = timezone.now(), running.usage or Usage(0, 0, 0)
+    now, usage = timezone.now(), running.usage or Usage()
     with transaction.atomic():
         ended = Turn.objects.leased(running.lease).update(
             status=status,
@@ -104,9 +106,7 @@ def save_end(
             log_id=_log_id(running, failure),
             error_code=failure.code if failure else "",
             coze_error=failure.coze_error if failure else "",
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            total_tokens=usage.total_tokens,
+            **storable_counts(usage),
         )
         if ended:
             answer = Message.objects.filter(pk=running.begun.answer.pk)
@@ -117,6 +117,11 @@ def save_end(
             spent = _spent(running, status=status, failure=failure, now=now)
             metering.meter(spent, is_held=running.begun.is_held)
     return bool(ended)
+
+
+def storable_counts(usage: Usage) -> dict[str, int]:
+    """Coze's counts as a turn's row has room for them: an impossible one must not keep a turn from ending."""
+    return {name: min(count, _MOST_TOKENS) for name, count in asdict(usage).items()}
 
 
 def note_lost_race(running: RunningTurn, *, failure: Failure | None) -> None:
