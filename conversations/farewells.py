@@ -6,11 +6,13 @@ from django.db import transaction
 
 from accounts.models import User
 from conversations.models import Conversation, CozeLeftover
+from conversations.turns import metering
 from conversations.turns.engine import from_thread
 
 
 def note_what_is_left(*, instance: User, **_: Any) -> None:
-    """Receiver of `pre_delete`: afterwards nobody could say any more what belonged to this user."""
+    """Receiver of `pre_delete`: afterwards nobody could say any more what belonged to this user, or what it cost."""
+    metering.meter_running(owner=instance)
     rows = Conversation.objects.filter(owner=instance).exclude(coze_conversation_id="")
     CozeLeftover.objects.bulk_create(
         [

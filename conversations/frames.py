@@ -4,7 +4,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,19 +23,26 @@ _CLIENT_ID = re.compile(r'"client_id"\s*:\s*"([0-9A-Fa-f-]{36})"')
 
 
 class Refused(Exception):
-    """A frame that is answered with `error`; the socket stays open.
+    """A frame that is answered with `error`; the socket stays open. `advice` says when trying again may help.
 
     `code` is one of the contract's: bad_frame, not_found, busy, rate_limited, quota, too_long, empty.
     """
 
     def __init__(
-        self, code: str, message: str, *, client_id: str | None = None, turn: uuid.UUID | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        client_id: str | None = None,
+        turn: uuid.UUID | None = None,
+        advice: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.client_id = client_id
         self.turn = turn
+        self.advice = advice or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +257,7 @@ def error(refused: Refused) -> str:
     """The `error` frame for a refused one."""
     about = {"client_id": refused.client_id, "turn": refused.turn}
     extra = {name: value for name, value in about.items() if value}
-    return build("error", code=refused.code, message=refused.message, **extra)
+    return build("error", code=refused.code, message=refused.message, **extra, **refused.advice)
 
 
 def utf16_length(text: str) -> int:

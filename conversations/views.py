@@ -102,5 +102,7 @@ def _config(
         "content_limit": settings.TURN_CONTENT_LIMIT,
         "socket_path": "/ws/chat/",
         "assistant": assistant,
+        "quota": turns.allowance_of(user.pk),
+        "charged": turns.is_charged(),
         "emulated": settings.COZE_EMULATED,
     }

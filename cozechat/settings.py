@@ -82,6 +82,9 @@ GATEWAY_END_USER_DAYS = 90
 
 # What opens /diagnostics/ to machines; without it only staff are let in.
 DIAGNOSTICS_TOKEN = env.text("DIAGNOSTICS_TOKEN")
+# Whether questions on the chat page are paid for, where a price applies. Off: they are written down, and cost nothing.
+CHARGE_CHAT: bool = env.bool("CHARGE_CHAT", default=False)
+
 ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
 
 # --- The application ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 The server owns a running answer. Closing a tab never ends it; `stop` does, and only its owner's.
 """
 
+from conversations.turns.allowances import allowance_of, is_charged
 from conversations.turns.beginning import Begun, begin
 from conversations.turns.changes import delete_conversation, rename_conversation
 from conversations.turns.engine import Engine, engine, hub
@@ -13,6 +14,7 @@ __all__ = [
     "Begun",
     "Engine",
     "SignedOut",
+    "allowance_of",
     "ask",
     "begin",
     "delete_conversation",
@@ -20,6 +22,7 @@ __all__ = [
     "edit",
     "engine",
     "hub",
+    "is_charged",
     "newest_messages",
     "open_conversation",
     "rename_conversation",

@@ -175,6 +175,7 @@ class _Reading:
             self._seen.add(event.message_id)
         if self.running.first_delta_at is None:
             self.running.first_delta_at = time.time()
+            self.running.first_delta_after = time.monotonic() - self.running.began
         if live.length + len(event.content) > settings.TURN_ANSWER_LIMIT:
             raise AnswerTooLong
         live.append(storable(event.content))

@@ -1,7 +1,7 @@
 """A question becomes a turn: one transaction, once for each `client_id`."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from conversations.frames import Refused, TurnStart
 from conversations.models import Conversation, Message, Turn
+from conversations.turns import allowances, metering
+from conversations.turns.metering import NotCovered
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant
 
@@ -23,7 +25,11 @@ _TITLE_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A turn in the database, with what its engine needs. `replayed`: it was there already."""
+    """A turn in the database, with what its engine needs.
+
+    `replayed`: it was there already. `is_held`: money was set aside for it. `refused`: it waited, and ended when its
+    turn came, because nothing was left to pay for it.
+    """
 
     turn: Turn
     conversation: Conversation
@@ -31,6 +37,8 @@ class Begun:
     question: Message
     answer: Message
     replayed: bool = False
+    is_held: bool = False
+    refused: NotCovered | None = None
 
     @property
     def is_queued(self) -> bool:
@@ -38,16 +46,17 @@ class Begun:
         return self.turn.status == Turn.Status.QUEUED
 
 
-def begin(user: User, *, frame: TurnStart) -> Begun:
+def begin(user: User, *, frame: TurnStart, is_free: bool = False) -> Begun:
     """Store question and turn; the same `client_id` again finds what it made the first time.
 
     Where a turn runs or waits already, this one is queued if the frame allows it. Raises Refused: not_found, busy
-    (it may not wait, or the queue is full). What must not happen twice is refused by the database, so that of
-    many simultaneous calls one wins.
+    (it may not wait, or the queue is full), quota (unless `is_free`: the site's own checks). What must not happen
+    twice is refused by the database, so that of many simultaneous calls one wins.
     """
     try:
         with transaction.atomic():
-            return _create(user, frame)
+            begun = _create(user, frame)
+            return begun if begun.is_queued or is_free else _with_hold(begun)
     except (IntegrityError, Refused) as error:
         known = _known(user, frame)
         if known:
@@ -55,6 +64,18 @@ def begin(user: User, *, frame: TurnStart) -> Begun:
         if isinstance(error, Refused):
             raise
         raise _busy(frame) from None
+
+
+def _with_hold(begun: Begun) -> Begun:
+    """Set aside what the answer may cost: nothing is asked without. Raises Refused (quota)."""
+    turn, assistant = begun.turn, begun.conversation.assistant
+    try:
+        is_held = metering.reserve(
+            turn, assistant=assistant, question=begun.question.content, now=timezone.now()
+        )
+    except NotCovered as why:
+        raise allowances.refused(why, client_id=str(turn.client_id)) from None
+    return replace(begun, is_held=is_held)
 
 
 def _busy(frame: TurnStart) -> Refused:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from conversations.models import TITLE_LENGTH, Conversation, Turn
 from conversations.text import clean
+from conversations.turns import metering
 from conversations.turns.engine import Engine, from_thread
 from conversations.turns.hints import Changed, Deleted
 
@@ -43,6 +44,7 @@ def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
         conversation = rows.first()
         if conversation is None:
             return False
+        metering.meter_running(conversation=conversation)
         conversation.turns.all().delete()
         conversation.title, conversation.deleted_at = "", timezone.now()
         conversation.save(update_fields=["title", "deleted_at"])

@@ -21,7 +21,7 @@ from conversations.turns.ending import End, stored_end
 from conversations.turns.hints import Began, Delta, Ended, Text, Watch
 from conversations.turns.reading import StoredTurn, described, started_frame_of, stored_turn
 from conversations.turns.relaying import WATCHED, DistantTurn
-from conversations.turns.telling import tell_conversation, tell_end
+from conversations.turns.telling import tell_conversation, tell_end, tell_owner
 from conversations.turns.wire import NoWire, Wire
 from cozechat import database
 
@@ -145,7 +145,7 @@ class Elsewhere:
             turn.finish()
             followers = self._hub.followers(stored.conversation_id, owner_id=stored.owner_id)
         tell_end(followers, end, shown=turn)
-        tell_conversation(self._hub, stored.owner_id, end.conversation)
+        tell_owner(self._hub, end)
 
     async def look_at_end(self, turn_id: uuid.UUID, **more: Any) -> None:
         """Tell the end of a turn of another process, if it has one and it was not told; `more` stands in no row."""

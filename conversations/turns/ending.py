@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from conversations.models import Turn
-from conversations.turns import saving
+from conversations.turns import allowances, saving
 from conversations.turns.failures import Failure
 from conversations.turns.reading import StoredTurn, described, stored_turn
 from conversations.turns.running import RunningTurn
@@ -23,13 +23,17 @@ _SAVE_AGAIN_AFTER = (0.2, 1.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a turn ended. `is_news`: it was ended just now by this very process, and nobody else knows."""
+    """How a turn ended. `is_news`: it was ended just now by this very process, and nobody else knows.
+
+    `usage`: what its owner's meter shows now, if turns are charged.
+    """
 
     turn: StoredTurn
     conversation: dict[str, Any] | None
     suggestions: list[str] = field(default_factory=list)
     advice: dict[str, Any] = field(default_factory=dict)
     is_news: bool = False
+    usage: dict[str, Any] | None = None
 
 
 async def save_end(running: RunningTurn, *, status: Turn.Status, failure: Failure | None) -> End | None:
@@ -51,6 +55,7 @@ def _end(running: RunningTurn, *, status: Turn.Status, failure: Failure | None) 
     live = running.live
     is_ours = saving.save_end(running, status=status, failure=failure, content=live.text, html=live.html)
     if not is_ours:
+        saving.note_lost_race(running, failure=failure)
         return stored_end(running.id)
     return End(
         turn=_ended(running, status=status, failure=failure),
@@ -58,6 +63,7 @@ def _end(running: RunningTurn, *, status: Turn.Status, failure: Failure | None) 
         suggestions=running.suggestions if status == Turn.Status.COMPLETED else [],
         advice=failure.advice if failure else {},
         is_news=True,
+        usage=allowances.news_of(live.owner_id),
     )
 
 
@@ -67,7 +73,8 @@ def stored_end(turn_id: uuid.UUID, *, is_news: bool = False) -> End | None:
     if turn is None or turn.ended_at is None:
         return None
     conversation = described(turn.conversation_id, owner_id=turn.owner_id)
-    return End(turn=turn, conversation=conversation, is_news=is_news)
+    usage = allowances.news_of(turn.owner_id)
+    return End(turn=turn, conversation=conversation, is_news=is_news, usage=usage)
 
 
 def _ended(running: RunningTurn, *, status: Turn.Status, failure: Failure | None) -> StoredTurn:

@@ -25,7 +25,7 @@ from conversations.turns.news import News
 from conversations.turns.orphans import Orphan
 from conversations.turns.running import RunningTurn
 from conversations.turns.succession import Succession
-from conversations.turns.telling import tell_conversation, tell_end
+from conversations.turns.telling import tell_end, tell_owner
 from conversations.turns.wire import post
 from cozechat import database
 from cozechat.coze.errors import CozeError
@@ -200,7 +200,7 @@ class Engine:
         if self.elsewhere.remember(running.id):
             readers = self.hub.followers(end.turn.conversation_id, owner_id=end.turn.owner_id)
             tell_end(readers, end, shown=running.live)
-            tell_conversation(self.hub, end.turn.owner_id, end.conversation)
+            tell_owner(self.hub, end)
 
     async def announce(self, end: End) -> None:
         """A turn that ran in no process any more, or in another, was ended by this one."""

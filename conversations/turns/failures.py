@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from conversations.text import clean
 from cozechat.coze.errors import CozeError
 
+# Stored for a question that its owner could not pay for; outside it is `quota`, as when the site cannot pay Coze.
+NOT_COVERED = "not_covered"
+
 _SENTENCES: dict[str, Promise] = {
     "unreachable": _("The assistant cannot be reached at the moment. Try again shortly."),
     "timeout": _("The assistant took too long to answer. What came is kept."),
@@ -15,6 +18,7 @@ _SENTENCES: dict[str, Promise] = {
     "not_found": _("This assistant is not available any more."),
     "not_published": _("This assistant is not published yet. The operator has to publish it at Coze."),
     "quota": _("The service is out of credits. The operator has to top them up."),
+    NOT_COVERED: _("Your balance or your allowance did not cover this question."),
     "rate_limited": _("Too many questions at once. Wait a moment and try again."),
     "busy": _("The service is busy. Try again in a moment."),
     "content_refused": _("The assistant declined to answer this."),
@@ -46,6 +50,11 @@ class Failure:
     def message(self) -> str:
         """The sentence for the user, in the language that is active."""
         return message_for(self.code)
+
+
+def public_code(code: str) -> str:
+    """The contract's code for what is stored."""
+    return "quota" if code == NOT_COVERED else code
 
 
 def message_for(code: str) -> str:

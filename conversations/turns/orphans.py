@@ -14,8 +14,11 @@ from django.utils import timezone
 
 from conversations import rendering
 from conversations.models import Conversation, Message, Turn
+from conversations.turns import metering, saving
 from conversations.turns.beginning import LEASE
 from conversations.turns.ending import End, stored_end
+from cozechat.coze.types import Usage
+from cozechat.usage.estimating import tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,11 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer as Coze has it; `breaks` say where its messages begin."""
+    """A whole answer as Coze has it; `breaks` say where its messages begin, `usage` what Coze counted, if it did."""
 
     content: str
     breaks: list[int]
+    usage: Usage | None = None
 
 
 def claim(*, now: datetime | None = None, living: Collection[uuid.UUID] = ()) -> list[Orphan]:
@@ -82,15 +86,18 @@ def settle(orphan: Orphan, *, answer: Answer | None) -> End | None:
     message.html = rendering.render(message.content, breaks=message.breaks)
     message.html_version = rendering.VERSION
     status = Turn.Status.INTERRUPTED if answer is None else Turn.Status.COMPLETED
-    return stored_end(orphan.id, is_news=True) if _save(orphan, message, status=status, seq=seq) else None
+    usage = answer.usage if answer else None
+    saved = _save(orphan, message, status=status, seq=seq, usage=usage)
+    return stored_end(orphan.id, is_news=True) if saved else None
 
 
-def _save(orphan: Orphan, message: Message, *, status: Turn.Status, seq: int) -> bool:
-    now = timezone.now()
+def _save(orphan: Orphan, message: Message, *, status: Turn.Status, seq: int, usage: Usage | None) -> bool:
+    now, counts = timezone.now(), saving.storable_counts(usage) if usage else {}
     with transaction.atomic():
         turns = Turn.objects.leased(orphan.lease)
-        ended = turns.update(status=status, seq=seq, lease=None, lease_until=None, ended_at=now)
+        ended = turns.update(status=status, seq=seq, lease=None, lease_until=None, ended_at=now, **counts)
         if ended:
             message.save(update_fields=["content", "breaks", "html", "html_version"])
             Conversation.objects.filter(pk=message.conversation_id).update(active_at=now)
+            metering.meter_stored(orphan.id, status=status, tokens=tokens_of(usage))
     return bool(ended)

@@ -5,6 +5,8 @@ conversation runs at most is a unique constraint. So of many processes that try 
 """
 
 import uuid
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -13,7 +15,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message, Turn
+from conversations.turns import failures, metering
 from conversations.turns.beginning import LEASE, Begun, begun_of
+from conversations.turns.metering import NotCovered
 from conversations.turns.reading import describe_question
 
 # What a conversation's queue may take of one `conversation.state` (bytes).
@@ -25,7 +29,8 @@ _BATCH = 200
 def begin_next(conversation_id: uuid.UUID) -> Begun | None:
     """Begin the oldest queued turn, if nothing runs in its conversation; None when there is nothing to begin.
 
-    The questions of a deactivated account wait.
+    One that nothing is left to pay for has ended instead: `refused` says why. The questions of a deactivated
+    account wait.
     """
     waiting = _waiting().filter(conversation_id=conversation_id, turn__owner__is_active=True)
     turn_id = waiting.values_list("turn_id", flat=True).first()
@@ -39,9 +44,37 @@ def begin_next(conversation_id: uuid.UUID) -> Begun | None:
             # Read in the transaction of the claim: nobody edits what is no longer queued.
             if not claimed.update(status=Turn.Status.CREATED, lease=uuid.uuid4(), lease_until=now + LEASE):
                 return None
-            return look_up(turn_id)
+            begun = look_up(turn_id)
+            begun = begun and _with_hold(begun, now=now)
     except IntegrityError:
         return None
+    if begun and begun.refused:
+        _touch(turn_id)
+    return begun
+
+
+def _with_hold(begun: Begun, *, now: datetime) -> Begun:
+    turn, assistant = begun.turn, begun.conversation.assistant
+    try:
+        is_held = metering.reserve(turn, assistant=assistant, question=begun.question.content, now=now)
+    except NotCovered as why:
+        Turn.objects.filter(pk=turn.pk).update(
+            status=Turn.Status.FAILED,
+            error_code=failures.NOT_COVERED,
+            lease=None,
+            lease_until=None,
+            ended_at=now,
+        )
+        return replace(begun, refused=why)
+    return replace(begun, is_held=is_held)
+
+
+def _touch(turn_id: uuid.UUID) -> None:
+    """Other processes look for ends only where something has happened a moment ago.
+
+    (By itself: a deletion locks the conversation first and its turns after.)
+    """
+    Conversation.objects.filter(turns=turn_id).update(active_at=timezone.now())
 
 
 def _waiting() -> Any:
@@ -58,7 +91,9 @@ def look_up(turn_id: uuid.UUID) -> Begun | None:
 def give_back(begun: Begun) -> None:
     """Queue a turn again that was begun a moment ago and was not asked."""
     turns = Turn.objects.filter(pk=begun.turn.pk, lease=begun.turn.lease, status=Turn.Status.CREATED)
-    turns.update(status=Turn.Status.QUEUED, lease=None, lease_until=None)
+    with transaction.atomic():
+        if turns.update(status=Turn.Status.QUEUED, lease=None, lease_until=None) and begun.is_held:
+            metering.undo(begun.turn)
 
 
 def idle() -> list[tuple[uuid.UUID, int]]:
@@ -102,7 +137,5 @@ def withdraw(user: User, *, turn_id: uuid.UUID) -> bool:
         if withdrawn:
             Message.objects.filter(turn_id=turn_id).update(content="")
     if withdrawn:
-        # Other processes look for ends only where something has happened a moment ago. (By itself: a deletion
-        # locks the conversation first and its turns after.)
-        Conversation.objects.filter(turns=turn_id).update(active_at=timezone.now())
+        _touch(turn_id)
     return bool(withdrawn)

@@ -10,7 +10,7 @@ from typing import Any
 from accounts.models import User
 from conversations import frames, rendering
 from conversations.models import Conversation, Message, Turn
-from conversations.turns.failures import message_for
+from conversations.turns.failures import message_for, public_code
 
 PAGE = 50
 # What of a conversation's newest messages travels in one `conversation.state`.
@@ -149,7 +149,12 @@ _FINAL = frozenset({"auth", "not_found", "not_published", "quota", "content_refu
 
 def failure_json(code: str, *, log_id: str = "") -> dict[str, Any]:
     """Why a turn failed: `{code, message, retryable, log_id?}`."""
-    failure: dict[str, Any] = {"code": code, "message": message_for(code), "retryable": code not in _FINAL}
+    public = public_code(code)
+    failure: dict[str, Any] = {
+        "code": public,
+        "message": message_for(code),
+        "retryable": public not in _FINAL,
+    }
     if log_id:
         failure["log_id"] = log_id
     return failure

@@ -6,7 +6,7 @@ answer that is read twice alike, and is no shorter than what was shown, is the w
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 
@@ -24,7 +24,7 @@ from cozechat import database
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import CozeError, NotFound, TokenRefused
-from cozechat.coze.types import Caller
+from cozechat.coze.types import Caller, Usage
 from cozechat.coze.types import Message as CozeMessage
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ async def _ask_until(case: _Case, orphan: Orphan, *, deadline: datetime) -> Answ
             logger.info("turn %s: its answer could not be asked for: %s", orphan.id, error)
             found = None
         if found is not None and found == before:
-            return found
+            return replace(found, usage=await _counted(case))
         before = found
         if timezone.now() + timedelta(seconds=pause) > deadline or not await database.run(
             orphans.keep, orphan
@@ -118,6 +118,20 @@ async def _ask(case: _Case) -> Answer | None:
     answer = _put_together(messages)
     whole = len(case.kept) <= len(answer.content) <= settings.TURN_ANSWER_LIMIT
     return answer if answer.content and whole else None
+
+
+async def _counted(case: _Case) -> Usage | None:
+    """What Coze counted for the whole of it; None if it does not say so when it is asked once."""
+    try:
+        token = await tokens.access_token(case.owner, app=case.app)
+        caller = Caller(token=token, session_name=case.owner.session_name)
+        chat = await coze_client(case.app).chats.retrieve(
+            caller, case.coze_conversation_id, case.coze_chat_id
+        )
+    except CozeError as error:
+        logger.info("the counts of chat %s could not be asked for: %s", case.coze_chat_id, error)
+        return None
+    return chat.usage if chat.status.ended else None
 
 
 async def _messages(case: _Case, *, caller: Caller) -> list[CozeMessage]:

@@ -25,6 +25,7 @@ class RunningTurn:
     suggestions: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     first_delta_at: float | None = None
+    first_delta_after: float | None = None
     stream: ChatStream | None = None
     # The reading loop looks at this after every event; nothing is ever cancelled in flight.
     stopped: bool = False
@@ -33,6 +34,11 @@ class RunningTurn:
     def stop(self) -> None:
         """Take nothing more from Coze: the flag is seen at the next event."""
         self.stopped = True
+
+    @property
+    def taken(self) -> bool:
+        """Whether Coze has begun with it."""
+        return bool(self.coze_chat_id or self.live.length or self.usage)
 
     @property
     def id(self) -> uuid.UUID:

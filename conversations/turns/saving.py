@@ -1,7 +1,8 @@
 """Everything a running turn writes: each write names its lease, so a turn that was taken away writes nothing."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -9,10 +10,16 @@ from django.utils import timezone
 
 from conversations import rendering
 from conversations.models import Conversation, Message, Turn
+from conversations.turns import metering
 from conversations.turns.beginning import LEASE
 from conversations.turns.failures import Failure
+from conversations.turns.metering import Spent
 from conversations.turns.running import RunningTurn
 from cozechat.coze.types import Usage
+from cozechat.usage.estimating import tokens_of
+from cozechat.usage.reserving import CozeIds
+
+_MOST_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +41,15 @@ def take_snapshot(running: RunningTurn) -> Snapshot:
 
 def mark_in_progress(running: RunningTurn) -> bool:
     """Coze has begun. False: the turn was taken away."""
-    turns = Turn.objects.leased(running.lease)
-    return bool(
-        turns.update(
+    with transaction.atomic():
+        begun = Turn.objects.leased(running.lease).update(
             status=Turn.Status.IN_PROGRESS,
             coze_chat_id=running.coze_chat_id,
             lease_until=timezone.now() + LEASE,
         )
-    )
+        if begun and running.begun.is_held:
+            metering.accepted(running.begun.turn, ids=_ids(running))
+    return bool(begun)
 
 
 def keep_coze_conversation(running: RunningTurn, *, coze_id: str, name: str) -> bool:
@@ -85,7 +93,7 @@ def save_end(
     running: RunningTurn, *, status: Turn.Status, failure: Failure | None, content: str, html: str
 ) -> bool:
     """The one end of a turn, with the whole answer. False: somebody else has ended it."""
-    now, usage = timezone.now(), running.usage or Usage(0, 0, 0)
+    now, usage = timezone.now(), running.usage or Usage()
     with transaction.atomic():
         ended = Turn.objects.leased(running.lease).update(
             status=status,
@@ -95,12 +103,10 @@ def save_end(
             ended_at=now,
             first_delta_at=_moment(running.first_delta_at),
             coze_chat_id=running.coze_chat_id,
-            log_id=(failure.log_id if failure and failure.log_id else running.log_id)[:64],
+            log_id=_log_id(running, failure),
             error_code=failure.code if failure else "",
             coze_error=failure.coze_error if failure else "",
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            total_tokens=usage.total_tokens,
+            **storable_counts(usage),
         )
         if ended:
             answer = Message.objects.filter(pk=running.begun.answer.pk)
@@ -108,7 +114,51 @@ def save_end(
                 content=content, breaks=running.live.breaks, html=html, html_version=rendering.VERSION
             )
             Conversation.objects.filter(pk=running.begun.conversation.pk).update(active_at=now)
+            spent = _spent(running, status=status, failure=failure, now=now)
+            metering.meter(spent, is_held=running.begun.is_held)
     return bool(ended)
+
+
+def storable_counts(usage: Usage) -> dict[str, int]:
+    """Coze's counts as a turn's row has room for them: an impossible one must not keep a turn from ending."""
+    return {name: min(count, _MOST_TOKENS) for name, count in asdict(usage).items()}
+
+
+def note_lost_race(running: RunningTurn, *, failure: Failure | None) -> None:
+    """Somebody else has ended the turn, who perhaps could not know yet that Coze took it."""
+    status = Turn.objects.filter(pk=running.id).values_list("status", flat=True).first()
+    ended = Turn.Status(status or Turn.Status.CANCELED)
+    if ended not in Turn.OPEN:
+        spent = _spent(running, status=ended, failure=failure, now=timezone.now())
+        metering.note_lost_race(spent, is_held=running.begun.is_held)
+
+
+def _spent(running: RunningTurn, *, status: Turn.Status, failure: Failure | None, now: datetime) -> Spent:
+    begun, took = running.begun, time.monotonic() - running.began
+    first = running.first_delta_after
+    return Spent(
+        turn=begun.turn,
+        assistant=running.assistant,
+        taken=running.taken,
+        status=status,
+        question=begun.question.content,
+        answer=running.live.text,
+        tokens=tokens_of(running.usage),
+        ids=replace(_ids(running), log_id=_log_id(running, failure)),
+        error_code=failure.code if failure else "",
+        began_at=now - timedelta(seconds=took),
+        latency_ms=round(took * 1000),
+        first_token_ms=None if first is None else round(first * 1000),
+    )
+
+
+def _ids(running: RunningTurn) -> CozeIds:
+    coze_conversation_id = running.begun.conversation.coze_conversation_id
+    return CozeIds(running.coze_chat_id, coze_conversation_id, log_id=running.log_id)
+
+
+def _log_id(running: RunningTurn, failure: Failure | None) -> str:
+    return (failure.log_id if failure and failure.log_id else running.log_id)[:64]
 
 
 def _moment(epoch: float | None) -> datetime | None:

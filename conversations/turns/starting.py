@@ -90,10 +90,10 @@ def _accepted_frame(begun: Begun) -> str:
 async def ask(user: User, *, frame: TurnStart) -> StoredTurn:
     """Put a question and wait for the end of its answer: what commands and the isolation check do.
 
-    Raises Refused (busy) where something runs or waits: whether this process would ever get round to it nobody
-    can say.
+    Nobody pays for it. Raises Refused (busy) where something runs or waits: whether this process would ever get
+    round to it nobody can say.
     """
-    begun = await database.run(begin, user, frame=replace(frame, queue=False))
+    begun = await database.run(begin, user, frame=replace(frame, queue=False), is_free=True)
     running = engine().start(begun)
     await running.ended.wait()
     return await database.run(_owned, begun.turn.pk, user=user)

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations.models import Conversation, Message, Turn
+from conversations.turns import metering
 from conversations.turns.ending import End, stored_end
 from conversations.turns.hints import Stop
 from conversations.turns.reading import StoredTurn
@@ -61,4 +62,6 @@ def _take_away(turn_id: uuid.UUID, *, shown: _Shown | None) -> End | None:
         if ended and shown and Turn.objects.filter(pk=turn_id, seq__lt=shown.seq).update(seq=shown.seq):
             answer = Message.objects.filter(turn_id=turn_id, role=Message.Role.ASSISTANT)
             answer.update(content=shown.text, breaks=shown.breaks)
+        if ended:
+            metering.meter_stored(turn_id, status=Turn.Status.CANCELED)
     return stored_end(turn_id, is_news=bool(ended))

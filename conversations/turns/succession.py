@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from conversations import frames
 from conversations.outboxes import Outbox
-from conversations.turns import queueing
+from conversations.turns import allowances, queueing
 from conversations.turns.beginning import Begun
+from conversations.turns.ending import stored_end
+from conversations.turns.metering import NotCovered
 from conversations.turns.reading import StoredTurn, content_within, describe_conversation, question_frame
 from conversations.turns.telling import tell_conversation
 from cozechat import database
@@ -60,6 +63,9 @@ class Succession:
         begun = await database.run(queueing.begin_next, conversation_id)
         if begun is None:
             return
+        if begun.refused is not None:
+            await self._tell_refused(begun.turn.pk, begun.refused)
+            return
         if engine.draining:
             await database.run(queueing.give_back, begun)
             return
@@ -67,6 +73,11 @@ class Succession:
         engine.start(begun)
         described = describe_conversation(begun.conversation, running=True)
         tell_conversation(engine.hub, begun.owner.pk, described)
+
+    async def _tell_refused(self, turn_id: uuid.UUID, why: NotCovered) -> None:
+        end = await database.run(stored_end, turn_id, is_news=True)
+        if end is not None:
+            await self._engine.announce(replace(end, advice=allowances.advice(why)))
 
     def tell_started(self, begun: Begun, *, but: Outbox | None = None) -> None:
         """A turn begins: to whoever follows its conversation (but the tab that knows already).

@@ -43,6 +43,16 @@ def tell_conversation(hub: Hub, owner_id: int, described: dict[str, Any] | None)
         outbox.offer(frames.build("conversation.updated", conversation=described))
 
 
+def tell_owner(hub: Hub, end: End) -> None:
+    """Tell all tabs of an owner what has changed with the end of a turn: its conversation, and what his meter shows."""
+    owner_id = end.turn.owner_id
+    tell_conversation(hub, owner_id, end.conversation)
+    if end.usage is not None:
+        text = frames.build("usage.updated", **end.usage)
+        for outbox in hub.sockets_of(owner_id):
+            outbox.offer(text)
+
+
 def tell_deleted(hub: Hub, owner_id: int, conversation_id: uuid.UUID) -> None:
     """Tell all tabs of an owner that a conversation is gone; nobody follows it any more."""
     text = frames.build("conversation.deleted", conversation=conversation_id)

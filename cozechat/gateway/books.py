@@ -8,15 +8,14 @@ from typing import Protocol
 from django.utils import timezone
 
 from cozechat import database
-from cozechat.coze.types import Usage
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.answers import Answer, Counts
 from cozechat.gateway.errors import Refusal, insufficient_quota
 from cozechat.gateway.inquiry import Inquiry
-from cozechat.gateway.questions import fewest_tokens_in
 from cozechat.gateway.rates import Pace
 from cozechat.usage import reserving, settling
 from cozechat.usage.budgets import Scope
+from cozechat.usage.estimating import fewest_tokens_in, tokens_of
 from cozechat.usage.models import UsageRecord
 from cozechat.usage.models.prices import PriceNotConfigured
 from cozechat.usage.money import exact
@@ -61,14 +60,6 @@ class Billed(Protocol):
 def now() -> datetime:
     """The time for the books."""
     return timezone.now()
-
-
-def tokens_of(usage: Usage | None) -> Tokens | None:
-    """What Coze counted; all zeros is what it sends when it did not count."""
-    if usage is None or not (usage.input_tokens or usage.output_tokens or usage.total_tokens):
-        return None
-    total = usage.total_tokens or None
-    return Tokens(usage.input_tokens, usage.output_tokens, total)
 
 
 def described(call: Billed) -> reserving.Call:

@@ -20,7 +20,7 @@ from cozechat.gateway.errors import Refusal
 from cozechat.gateway.inquiry import Inquiry
 from cozechat.gateway.outlet import Outlet
 from cozechat.gateway.places import Place
-from cozechat.gateway.questions import tokens_in
+from cozechat.usage.estimating import tokens_in
 from cozechat.usage.reserving import CozeIds
 
 logger = logging.getLogger(__name__)

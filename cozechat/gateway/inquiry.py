@@ -17,8 +17,9 @@ from cozechat.gateway.answers import Accepted, Suggestion, Text
 from cozechat.gateway.asking import Asking
 from cozechat.gateway.outlet import Piece
 from cozechat.gateway.places import Place
-from cozechat.gateway.questions import Question, question_for, weight
+from cozechat.gateway.questions import Question, question_for
 from cozechat.gateway.stopwatch import Stopwatch
+from cozechat.usage.estimating import weight
 from cozechat.usage.reserving import CozeIds
 
 Hear = Callable[[Piece], Awaitable[None]]

@@ -16,11 +16,11 @@ from cozechat.coze.statuses import Status
 from cozechat.coze.types import Caller, Usage
 from cozechat.gateway import errors, interruptions, memory
 from cozechat.gateway.answers import Answer, Counts
-from cozechat.gateway.books import tokens_of
 from cozechat.gateway.errors import Refusal
 from cozechat.gateway.models import StickyConversation, StoredCall
 from cozechat.gateway.readings import interrupted, shown
 from cozechat.usage import reconciling, settling
+from cozechat.usage.estimating import tokens_of
 from cozechat.usage.models import Hold, UsageRecord
 from cozechat.usage.settling import Outcome
 

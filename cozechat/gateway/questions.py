@@ -9,6 +9,7 @@ from cozechat.gateway.messages import Said
 from cozechat.gateway.models.manners import Manners
 from cozechat.gateway.requests import Asked
 from cozechat.gateway.routes import Manner, Route
+from cozechat.usage.estimating import weight
 
 # How many messages Coze takes at once; older ones stay behind.
 MOST_MESSAGES = {Manner.CHAT: 50, Manner.BOT: 100}
@@ -31,22 +32,6 @@ class Question:
         texts = [said.text for said in (*self.history, self.asked)]
         values = [*map(str, self.parameters.values()), *self.variables.values()]
         return sum(map(weight, [*texts, *values]))
-
-
-def weight(text: str) -> int:
-    """About how many tokens a text has, times four: a Chinese character is mostly one of its own."""
-    ascii_only = len(text.encode("ascii", "ignore"))
-    return ascii_only + 4 * (len(text) - ascii_only)
-
-
-def tokens_in(weights: int) -> int:
-    """The tokens of so much text, never none."""
-    return max(1, -(-weights // 4))
-
-
-def fewest_tokens_in(weights: int) -> int:
-    """A low guess, where Coze did not count: nobody pays for more than was said."""
-    return weights // 6
 
 
 def question_for(route: Route, *, asked: Asked, sticky: bool) -> Question:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 
 from cozechat.usage.models import Account, BudgetWindow, Hold, LedgerEntry
-from cozechat.usage.settling import NOTHING, Outcome, Status, charge_for, close
+from cozechat.usage.settling import NOTHING, Outcome, Status, charge_for, lose
 
 _UNKNOWN = Q(coze_chat_id="", execute_id="")
 _CRASHED = Outcome(status=Status.LOST, error_code="lost")
@@ -42,7 +42,7 @@ def _lose(hold: Hold, *, now: datetime) -> bool:
         charge, only = charge_for(hold, outcome=_CRASHED), silent
     else:
         charge, only = NOTHING, silent & _UNKNOWN
-    return close(hold, to=Hold.State.LOST, charge=charge, outcome=_CRASHED, now=now, only=only) is not None
+    return lose(hold, charge=charge, outcome=_CRASHED, now=now, only=only) is not None
 
 
 def audit() -> list[str]:

@@ -1,6 +1,7 @@
 """Before Coze is asked: the money for a call is set aside, or the call is refused.
 
-Each act is one short transaction; none is ever open while Coze is asked, and none may stand inside another.
+Each act is one short transaction; none is ever open while Coze is asked. Only the acts that say so in their name may
+stand inside another: a turn of the chat page begins, and ends, together with its hold.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from cozechat.usage.budgets import Budget
-from cozechat.usage.models import Account, BudgetWindow, Hold, Price, UsageRecord
+from cozechat.usage.models import Account, BudgetWindow, Hold, Origin, Price, UsageRecord
 from cozechat.usage.money import LARGEST_CHARGE, Nano
 from cozechat.usage.pricing import Tokens, cost
 
@@ -44,6 +45,7 @@ class Call:
     request_id: str
     owner_id: int
     model: str
+    origin: Origin = Origin.GATEWAY
     route: str = ""
     assistant_id: int | None = None
     app_id: int | None = None
@@ -59,7 +61,17 @@ class Call:
 
     def facts(self) -> dict[str, object]:
         """The columns that a hold and a usage record share."""
-        names = ("request_id", "route", "kind", "assistant_id", "app_id", "api_key_id", "end_user", "stream")
+        names = (
+            "request_id",
+            "origin",
+            "route",
+            "kind",
+            "assistant_id",
+            "app_id",
+            "api_key_id",
+            "end_user",
+            "stream",
+        )
         # These texts come from the caller; PostgreSQL takes no NUL.
         metadata = {_sound(name): _sound(value) for name, value in self.metadata.items()}
         texts = {"model": _sound(self.model)[:200], "api_key_name": self.api_key_name[:100]}
@@ -89,6 +101,33 @@ def reserve(call: Call, *, now: datetime, lease: timedelta = LEASE, life: timede
 
     Raises PriceNotConfigured, InsufficientBalance, BudgetExhausted or DuplicateRequest; then nothing has changed.
     """
+    hold, windows = _drafted(call, now=now, lease=lease, life=life)
+    _take(hold, windows=windows)
+    return hold
+
+
+def reserve_within(call: Call, *, now: datetime, lease: timedelta = LEASE, life: timedelta = LIFE) -> Hold:
+    """The same inside a transaction of the caller's, which has to be undone when this raises."""
+    hold, windows = _drafted(call, now=now, lease=lease, life=life)
+    with transaction.atomic():
+        _set_aside(hold, windows=windows)
+    return hold
+
+
+def undo_within(request_id: str) -> None:
+    """As if nothing had been set aside: for a call that was not begun after all, and may begin again later."""
+    hold = Hold.objects.open().select_for_update().filter(request_id=request_id).first()
+    if hold is not None:
+        windows = list(hold.windows.values_list("pk", flat=True))
+        hold.delete()
+        Account.objects.move(hold.account_id, amount=hold.amount, held=hold.amount)
+        BudgetWindow.objects.spend(windows, amount=0, held=hold.amount)
+
+
+def _drafted(
+    call: Call, *, now: datetime, lease: timedelta, life: timedelta
+) -> tuple[Hold, list[tuple[BudgetWindow, Budget]]]:
+    """The hold as it would be, and the windows that it has to fit into."""
     account = Account.objects.of(call.owner_id)
     price = Price.objects.for_call(
         route=call.route, model=call.model, assistant_id=call.assistant_id, app_id=call.app_id, now=now
@@ -108,8 +147,7 @@ def reserve(call: Call, *, now: datetime, lease: timedelta = LEASE, life: timede
     if not estimate.can_be_charged or hold.amount > LARGEST_CHARGE:
         raise InsufficientBalance
     _refuse_known(UsageRecord.objects.filter(request_id=call.request_id))
-    _take(hold, windows=_windows(call, account=account, now=now))
-    return hold
+    return hold, _windows(call, account=account, now=now)
 
 
 def _refuse_known(rows: QuerySet[Any]) -> None:
@@ -126,19 +164,24 @@ def _windows(call: Call, *, account: Account, now: datetime) -> list[tuple[Budge
 
 
 def _take(hold: Hold, *, windows: list[tuple[BudgetWindow, Budget]]) -> None:
-    """Account first, then windows, then the hold: all of it or nothing."""
+    """All of it or nothing."""
     try:
         with transaction.atomic(durable=True):
-            if not Account.objects.hold(hold.account_id, amount=hold.amount):
-                raise InsufficientBalance
-            for window, budget in windows:
-                _take_from(window, budget=budget, amount=hold.amount)
-            hold.save(force_insert=True)
-            hold.windows.add(*(window for window, _budget in windows))
+            _set_aside(hold, windows=windows)
     except IntegrityError as error:
         if Hold.objects.filter(request_id=hold.request_id).exists():
             raise DuplicateRequest from error
         raise
+
+
+def _set_aside(hold: Hold, *, windows: list[tuple[BudgetWindow, Budget]]) -> None:
+    """Account first, then windows, then the hold."""
+    if not Account.objects.hold(hold.account_id, amount=hold.amount):
+        raise InsufficientBalance
+    for window, budget in windows:
+        _take_from(window, budget=budget, amount=hold.amount)
+    hold.save(force_insert=True)
+    hold.windows.add(*(window for window, _budget in windows))
 
 
 def _take_from(window: BudgetWindow, *, budget: Budget, amount: Nano) -> None:

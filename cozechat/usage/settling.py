@@ -13,7 +13,7 @@ from django.db.models import Q
 from cozechat.usage.models import Account, BudgetWindow, Hold, LedgerEntry, UsageRecord
 from cozechat.usage.money import LARGEST_CHARGE, Nano
 from cozechat.usage.pricing import Snapshot, Tokens, cost
-from cozechat.usage.reserving import CozeIds
+from cozechat.usage.reserving import Call, CozeIds
 
 Source = UsageRecord.Source
 Status = UsageRecord.Status
@@ -96,40 +96,75 @@ def settle(request_id: str, *, outcome: Outcome, now: datetime) -> UsageRecord |
     already: then nothing has changed.
     """
     hold = Hold.objects.get(request_id=request_id)
+    with transaction.atomic(durable=True):
+        return settle_within(hold, outcome=outcome, now=now)
+
+
+def settle_within(hold: Hold, *, outcome: Outcome, now: datetime) -> UsageRecord | None:
+    """The same inside a transaction of the caller's."""
     charge = charge_for(hold, outcome=outcome)
-    record = close(hold, to=Hold.State.SETTLED, charge=charge, outcome=outcome, now=now)
+    record = _close(hold, to=Hold.State.SETTLED, charge=charge, outcome=outcome, now=now)
     return record or _correct(hold, charge=charge, outcome=outcome, now=now)
 
 
 def release(request_id: str, *, outcome: Outcome, now: datetime) -> UsageRecord | None:
     """Coze never took the call: all of the money goes back. None if the hold was no longer open."""
     hold = Hold.objects.get(request_id=request_id)
-    return close(hold, to=Hold.State.RELEASED, charge=NOTHING, outcome=outcome, now=now)
+    with transaction.atomic(durable=True):
+        return release_within(hold, outcome=outcome, now=now)
 
 
-def close(
+def release_within(hold: Hold, *, outcome: Outcome, now: datetime) -> UsageRecord | None:
+    """The same inside a transaction of the caller's."""
+    return _close(hold, to=Hold.State.RELEASED, charge=NOTHING, outcome=outcome, now=now)
+
+
+def lose(hold: Hold, *, charge: Charge, outcome: Outcome, now: datetime, only: Q) -> UsageRecord | None:
+    """End a deserted hold, if it still is open and `only` still holds."""
+    with transaction.atomic(durable=True):
+        return _close(hold, to=Hold.State.LOST, charge=charge, outcome=outcome, now=now, only=only)
+
+
+def note(call: Call, *, outcome: Outcome, began_at: datetime, is_ownerless: bool = False) -> None:
+    """Write down a call that nobody pays for, perhaps of an owner who is gone by now.
+
+    One statement, and only the first for a request id changes anything.
+    """
+    reported, estimate = outcome.tokens, outcome.estimate or Tokens(call.input_estimate, 0)
+    counted = reported is not None and reported.can_be_charged
+    charge = Charge(
+        tokens=reported if reported and counted else estimate,
+        source=Source.UPSTREAM if counted else Source.ESTIMATED,
+        odd_counts=None if reported is None or reported.fit_together else asdict(reported),
+    )
+    columns = {**call.facts(), **charge.columns(), **outcome.told(), **outcome.ids.known()}
+    owner_id = None if is_ownerless else call.owner_id
+    record = UsageRecord(owner_id=owner_id, created_at=began_at, **columns)
+    UsageRecord.objects.bulk_create([record], ignore_conflicts=True)
+
+
+def _close(
     hold: Hold, *, to: Hold.State, charge: Charge, outcome: Outcome, now: datetime, only: Q | None = None
 ) -> UsageRecord | None:
     """Take the hold out of `open`, if it still is and `only` still holds; the winner moves the money."""
-    with transaction.atomic(durable=True):
-        mine = Hold.objects.open().filter(only or Q(), pk=hold.pk)
-        if not mine.update(state=to, charged=charge.cost, **outcome.ids.known()):
-            return None
-        _move(hold, amount=hold.amount - charge.cost, spent=charge.cost, held=hold.amount)
-        LedgerEntry.objects.post(
-            hold.account_id, amount=-charge.cost, kind=LedgerEntry.Kind.USAGE, ref=hold.request_id, at=now
-        )
-        # Read after the account's row was locked: its owner may be on the way out.
-        last = Hold.objects.select_related("account").get(pk=hold.pk)
-        return UsageRecord.objects.create(
-            **last.facts(),
-            **charge.columns(),
-            **outcome.told(),
-            request_id=last.request_id,
-            owner_id=last.account.owner_id,
-            created_at=last.created_at,
-            settled_late=now > last.lease_until,
-        )
+    mine = Hold.objects.open().filter(only or Q(), pk=hold.pk)
+    if not mine.update(state=to, charged=charge.cost, **outcome.ids.known()):
+        return None
+    _move(hold, amount=hold.amount - charge.cost, spent=charge.cost, held=hold.amount)
+    LedgerEntry.objects.post(
+        hold.account_id, amount=-charge.cost, kind=LedgerEntry.Kind.USAGE, ref=hold.request_id, at=now
+    )
+    # Read after the account's row was locked: its owner may be on the way out.
+    last = Hold.objects.select_related("account").get(pk=hold.pk)
+    return UsageRecord.objects.create(
+        **last.facts(),
+        **charge.columns(),
+        **outcome.told(),
+        request_id=last.request_id,
+        owner_id=last.account.owner_id,
+        created_at=last.created_at,
+        settled_late=now > last.lease_until,
+    )
 
 
 def _move(hold: Hold, *, amount: Nano, spent: Nano, held: Nano) -> None:
@@ -141,21 +176,20 @@ def _move(hold: Hold, *, amount: Nano, spent: Nano, held: Nano) -> None:
 
 def _correct(hold: Hold, *, charge: Charge, outcome: Outcome, now: datetime) -> UsageRecord | None:
     """The truth about a lost call: the difference is a correction, and the record tells the truth."""
-    with transaction.atomic(durable=True):
-        lost = Hold.objects.filter(pk=hold.pk, state=Hold.State.LOST)
-        if not lost.update(state=Hold.State.SETTLED, **outcome.ids.known()):
-            return None
-        # What was charged when it was lost is final by now, whatever `hold` was when it was read.
-        last = Hold.objects.get(pk=hold.pk)
-        more = charge.cost - last.charged
-        _move(last, amount=-more, spent=more, held=0)
-        Hold.objects.filter(pk=hold.pk).update(charged=charge.cost)
-        LedgerEntry.objects.post(
-            last.account_id, amount=-more, kind=LedgerEntry.Kind.CORRECTION, ref=last.request_id, at=now
-        )
-        record = UsageRecord.objects.get(request_id=last.request_id)
-        changes = {**charge.columns(), **outcome.told(), **outcome.ids.known(), "settled_late": True}
-        for name, value in changes.items():
-            setattr(record, name, value)
-        record.save(update_fields=changes)
-        return record
+    lost = Hold.objects.filter(pk=hold.pk, state=Hold.State.LOST)
+    if not lost.update(state=Hold.State.SETTLED, **outcome.ids.known()):
+        return None
+    # What was charged when it was lost is final by now, whatever `hold` was when it was read.
+    last = Hold.objects.get(pk=hold.pk)
+    more = charge.cost - last.charged
+    _move(last, amount=-more, spent=more, held=0)
+    Hold.objects.filter(pk=hold.pk).update(charged=charge.cost)
+    LedgerEntry.objects.post(
+        last.account_id, amount=-more, kind=LedgerEntry.Kind.CORRECTION, ref=last.request_id, at=now
+    )
+    record = UsageRecord.objects.get(request_id=last.request_id)
+    changes = {**charge.columns(), **outcome.told(), **outcome.ids.known(), "settled_late": True}
+    for name, value in changes.items():
+        setattr(record, name, value)
+    record.save(update_fields=changes)
+    return record

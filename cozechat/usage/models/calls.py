@@ -9,9 +9,16 @@ from django.utils.translation import gettext_lazy as _
 from cozechat.catalog.models import Assistant, CozeApp
 
 FACTS = (
-    "api_key_id", "api_key_name", "kind", "end_user", "route", "model", "assistant_id", "app_id", "stream",
-    "metadata", "price", "group_ratio", "coze_chat_id", "coze_conversation_id", "execute_id", "log_id",
+    "origin", "api_key_id", "api_key_name", "kind", "end_user", "route", "model", "assistant_id", "app_id",
+    "stream", "metadata", "price", "group_ratio", "coze_chat_id", "coze_conversation_id", "execute_id", "log_id",
 )  # fmt: skip
+
+
+class Origin(models.TextChoices):
+    """Where a call came in."""
+
+    GATEWAY = "gateway", _("gateway")
+    CHAT = "chat", _("chat page")
 
 
 class CallFacts(models.Model):
@@ -21,6 +28,14 @@ class CallFacts(models.Model):
     """
 
     request_id = models.CharField(_("request id"), max_length=64, unique=True, editable=False)
+    origin = models.CharField(
+        _("came in by"),
+        max_length=7,
+        choices=Origin.choices,
+        default=Origin.GATEWAY,
+        db_default=Origin.GATEWAY,
+        editable=False,
+    )
     api_key_id = models.BigIntegerField(_("API key"), null=True, editable=False)
     # What the key was called then: the keys live above this app, and may be gone when somebody looks.
     api_key_name = models.CharField(_("API key's name"), max_length=100, blank=True, editable=False)

@@ -20,8 +20,8 @@ class UsageQuerySet(models.QuerySet["UsageRecord"]):
         return self.filter(owner_id=user.pk)
 
     def charged(self) -> Self:
-        """Calls that had a price to pay, though it may have been zero."""
-        return self.exclude(usage_source=UsageRecord.Source.NONE)
+        """Calls that had a price to pay, though it may have been zero; a question on the page may have none."""
+        return self.exclude(usage_source=UsageRecord.Source.NONE).exclude(price={})
 
 
 class UsageRecord(CallFacts):
@@ -102,7 +102,7 @@ class UsageRecord(CallFacts):
 
     def recomputed_cost(self) -> Nano:
         """What the row's own price, ratio and tokens come to; always what is stored."""
-        if self.usage_source == self.Source.NONE:
+        if self.usage_source == self.Source.NONE or not self.price:
             return 0
         tokens = Tokens(self.input_tokens, self.output_tokens)
         return cost(Snapshot.from_json(self.price), ratio=self.group_ratio, tokens=tokens)

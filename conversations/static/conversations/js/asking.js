@@ -195,7 +195,11 @@ export class Asking {
     }
     const retryAt = retryTime(frame, { tries: entry.tries });
     const error = { code, message };
-    this.#outbox.refuse(clientId, { error, retryAt }).then(() => this.#sender.settled(clientId));
+    this.#outbox.refuse(clientId, { error, retryAt }).then(() => {
+      // The reason below the question is in sight, too.
+      this.#thread.follow.keep();
+      this.#sender.settled(clientId);
+    });
     announce(errorText(error));
     if (laneOf(entry) !== laneOf({ conversation: this.#open.id, chat: this.#open.chat })) toast(errorText(error));
   }

@@ -10,6 +10,7 @@ import { ConversationMenu, setUpAccountMenu } from "./menu.js";
 import { sourceOf, startWaitingClock } from "./message.js";
 import { toast } from "./notices.js";
 import { laneOf, newClientId, Outbox } from "./outbox.js";
+import { Quota } from "./quota.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 import { Sidebar, setUpOverlay } from "./sidebar.js";
@@ -30,6 +31,7 @@ const menu = new ConversationMenu({ onChoose: choose });
 const thread = new Thread({ onOlder: () => open.older() });
 const banner = new Banner({ onRetry: () => socket.connect(), waiting: () => outbox.all().length });
 const socket = new Socket({ path: config.socket_path, user, onFrame: route, onState: connection });
+const quota = new Quota(config);
 const isOnline = () => socket.online;
 const send = (frame) => socket.send(frame);
 const outbox = new Outbox({
@@ -106,9 +108,13 @@ function route(frame) {
   if (frame.type === "conversation.updated") {
     sidebar.put(frame.conversation);
     if (frame.conversation.id === open.id) showTitle(frame.conversation.title);
+  } else if (frame.type === "usage.updated") {
+    quota.take(frame);
   } else if (frame.type === "conversation.deleted") {
     gone(frame.conversation);
   } else {
+    if (frame.type === "error") frame.message = quota.explain(frame);
+    if (frame.type === "turn.failed") frame.error.message = quota.explain(frame.error);
     if (frame.type === "conversation.state" && frame.conversation.id === open.id) showTitle(frame.conversation.title);
     open.take(frame);
   }
