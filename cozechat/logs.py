@@ -1,7 +1,8 @@
-"""Keeps secrets out of every log line."""
+"""How the site logs: one line an event, and no secret in any of them."""
 
 import logging
 import re
+from typing import Any
 
 _SECRETS = re.compile(
     r"(?:czs|pat|sat|czu)_[A-Za-z0-9_\-]{6,}"
@@ -22,3 +23,30 @@ class RedactingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
+
+
+def configuration(*, level: str) -> dict[str, Any]:
+    """Django's `LOGGING`: everything from `level` on, to the console."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": "cozechat.logs.RedactingFormatter",
+                "format": "{asctime} {levelname} {name} {message}",
+                "style": "{",
+            }
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "django": {"level": "INFO", "handlers": [], "propagate": True},
+            "django.server": {"handlers": [], "propagate": True},
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+            "daphne": {"level": "WARNING"},
+            "asyncio": {"level": "WARNING"},
+            # It tells of a lost Redis with a traceback each second; the turns' hints say it once.
+            "channels_redis": {"level": "CRITICAL"},
+        },
+    }

@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from cozechat import env as environment
+from cozechat import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
@@ -292,26 +293,4 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # --- Logs ---------------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "cozechat.logs.RedactingFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django": {"level": "INFO", "handlers": [], "propagate": True},
-        "django.server": {"handlers": [], "propagate": True},
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
-        "daphne": {"level": "WARNING"},
-        "asyncio": {"level": "WARNING"},
-        # It tells of a lost Redis with a traceback each second; the turns' hints say it once.
-        "channels_redis": {"level": "CRITICAL"},
-    },
-}
+LOGGING = logs.configuration(level=env.text("LOG_LEVEL", "INFO"))

@@ -28,9 +28,9 @@ def clock(at: datetime, *, zone: tzinfo) -> str:
 
 
 def key_name(key: int | None, *, name: str) -> str:
-    """What the key was called, else its number; a call may have had none."""
+    """What the key was called, else its number; what was asked on the chat page had none."""
     if key is None:
-        return _("without a key")
+        return _("chat page")
     return name or f"#{key}"
 
 
