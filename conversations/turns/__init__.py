@@ -7,12 +7,25 @@ from conversations.turns.beginning import Begun, begin
 from conversations.turns.changes import delete_conversation, rename_conversation
 from conversations.turns.engine import Engine, engine, hub
 from conversations.turns.reading import describe_conversation, newest_messages
+from conversations.turns.receiving import (
+    NoConversation,
+    Receipt,
+    SeveralConversations,
+    TurnStillRuns,
+    Utterance,
+    receive,
+)
 from conversations.turns.starting import SignedOut, ask, edit, open_conversation, resume, start, stop
 
 __all__ = [
     "Begun",
     "Engine",
+    "NoConversation",
+    "Receipt",
+    "SeveralConversations",
     "SignedOut",
+    "TurnStillRuns",
+    "Utterance",
     "ask",
     "begin",
     "delete_conversation",
@@ -22,6 +35,7 @@ __all__ = [
     "hub",
     "newest_messages",
     "open_conversation",
+    "receive",
     "rename_conversation",
     "resume",
     "start",

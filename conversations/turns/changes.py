@@ -44,6 +44,7 @@ def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
         if conversation is None:
             return False
         conversation.turns.all().delete()
+        conversation.messages.all().delete()
         conversation.title, conversation.deleted_at = "", timezone.now()
         conversation.save(update_fields=["title", "deleted_at"])
 
