@@ -10,10 +10,10 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from cozechat import database
 from cozechat.webhooks import envelopes, proofs
 from cozechat.webhooks.courier import courier
 from cozechat.webhooks.envelopes import BadBody, Envelope
+from cozechat.webhooks.intake import intake
 from cozechat.webhooks.models import Event
 from cozechat.webhooks.proofs import Proof
 
@@ -125,20 +125,7 @@ async def _store(envelope: Envelope, *, source: Event.Source, seconds: float) ->
     """Commit the event, once; whoever sends it again is told the same."""
     try:
         async with asyncio.timeout(seconds):
-            await database.run(_insert, envelope, source=source)
+            await intake().store(envelope, source=source)
     except TimeoutError:
         raise Refused(503, "busy", "Try again.", Retry_After="5") from None
     courier().wake()
-
-
-def _insert(envelope: Envelope, *, source: Event.Source) -> None:
-    now = timezone.now()
-    event = Event(
-        source=source,
-        event_id=envelope.event_id,
-        kind=envelope.kind,
-        body=envelope.text,
-        due_at=now,
-        received_at=now,
-    )
-    Event.objects.bulk_create([event], ignore_conflicts=True)

@@ -6,7 +6,6 @@ from conversations import turns
 from conversations.models import Conversation, Message
 from conversations.text import clean
 from conversations.turns import Utterance
-from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import CozeApp
 from cozechat.webhooks.facts import BadFact, identifier
 
@@ -71,13 +70,10 @@ def _role(said: dict[str, Any]) -> Message.Role:
 
 
 def _app(data: dict[str, Any]) -> CozeApp:
-    """The Coze app that is named, else the one of the default assistant: two apps may give the same ids."""
+    """The Coze app that is named, else the environment's: two apps may give the same ids."""
     name = identifier(data, "app", limit=100, required=False)
-    if name:
-        found = CozeApp.objects.filter(name=name).first()
-    else:
-        assistant = default_assistant()
-        found = assistant.app if assistant else None
+    wanted = {"name": name} if name else {"source": CozeApp.Source.ENVIRONMENT}
+    found = CozeApp.objects.filter(**wanted).first()
     if found is None:
         raise Unwanted("There is no such Coze app here.")
     return found

@@ -11,7 +11,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from conversations.models import Conversation, Message
-from cozechat.webhooks import courier, doors
+from cozechat.webhooks import courier, intake
 from cozechat.webhooks.envelopes import read_own
 from cozechat.webhooks.handling import PAUSES, handle
 from cozechat.webhooks.models import Event
@@ -22,7 +22,7 @@ THREADS = 16
 
 
 def store(event: Any) -> None:
-    doors._insert(read_own(encoded(event)), source=Event.Source.WEBHOOK)
+    intake.insert([intake.event_of(read_own(encoded(event)), source=Event.Source.WEBHOOK)])
 
 
 def waiting(event: Any) -> Event:
