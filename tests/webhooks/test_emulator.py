@@ -43,7 +43,10 @@ def test_an_address_is_verified_and_a_bill_arrives_once(running_site: Site) -> N
 def test_only_this_machine_is_called_back(url: str, coze_process: RunningEmulator) -> None:
     headers = {"Authorization": f"Bearer {coze_process.control_token}"}
     body: dict[str, Any] = {"url": url, "verify_token": "x", "event_type": "url_verification"}
-    assert request(coze_process, "POST", "/emulator/callbacks", body=encoded(body), headers=headers).status == 400
+    assert (
+        request(coze_process, "POST", "/emulator/callbacks", body=encoded(body), headers=headers).status
+        == 400
+    )
 
 
 def test_a_site_that_is_not_there_is_said_to_be_so(coze_process: RunningEmulator) -> None:
