@@ -239,7 +239,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
 
 class Message(models.Model):
-    """One stored utterance: a question, or the answer to it as far as it came."""
+    """One stored utterance: a question, the answer to it as far as it came, or what came without a turn."""
 
     class Role(models.TextChoices):
         """Who speaks."""
@@ -251,7 +251,14 @@ class Message(models.Model):
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="messages", verbose_name=_("conversation")
     )
-    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="messages", verbose_name=_("turn"))
+    # A message that Coze told us of by itself belongs to none of our turns.
+    turn = models.ForeignKey(
+        Turn, on_delete=models.CASCADE, null=True, blank=True, related_name="messages", verbose_name=_("turn")
+    )
+    # Known of such messages only: it keeps the same one from being stored twice.
+    coze_message_id = models.CharField(
+        _("Coze message id"), max_length=120, blank=True, default="", db_default="", editable=False
+    )
     role = models.CharField(_("role"), max_length=10, choices=Role.choices)
     content = models.TextField(_("content"))
     # Where in `content` Coze began another answer message (a flow may have several output nodes).
@@ -269,6 +276,16 @@ class Message(models.Model):
         ordering = ("id",)
         constraints = (
             models.UniqueConstraint(fields=["turn", "role"], name="one_question_one_answer_a_turn"),
+            models.UniqueConstraint(
+                fields=["conversation", "coze_message_id"],
+                condition=~models.Q(coze_message_id=""),
+                name="one_row_a_coze_message",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(turn__isnull=False, coze_message_id="")
+                | (models.Q(turn=None) & ~models.Q(coze_message_id="")),
+                name="a_message_has_a_turn_or_came_by_itself",
+            ),
         )
 
     def __str__(self) -> str:

@@ -19,18 +19,20 @@ from conversations import turns
 from conversations.routing import websocket_urlpatterns
 from cozechat.checks import refuse_broken_configuration
 from cozechat.gateway.door import Door
+from cozechat.webhooks.courier import courier
 
 refuse_broken_configuration()
 
 
 class Awake:
-    """ASGI middleware: with the first connection of any kind this process begins to look after turns."""
+    """ASGI middleware: with the first connection of any kind this process begins to look after turns and events."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         turns.engine().start_chores()
+        courier().start()
         await self.application(scope, receive, send)
 
 

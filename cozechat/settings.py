@@ -42,6 +42,9 @@ COZE_TOKEN_TTL = env.int("COZE_TOKEN_TTL", default=3600)
 COZE_TOKEN_MARGIN = 300
 COZE_SEND_SESSION_NAME_IN_BODY: bool = env.bool("COZE_SEND_SESSION_NAME_IN_BODY", default=True)
 COZE_SEND_ASSERTION_IN_BODY: bool = env.bool("COZE_SEND_ASSERTION_IN_BODY", default=False)
+# Who may tell us of events: each one of a list, so that a token can be changed while the old one still counts.
+COZE_WEBHOOK_TOKENS = env.texts("COZE_WEBHOOK_TOKEN")
+COZE_CALLBACK_VERIFY_TOKENS = env.texts("COZE_CALLBACK_VERIFY_TOKEN")
 # A chat fails after so much silence, and after so much of being kept waiting with nothing but signs of life.
 COZE_SILENCE_SECONDS = 60.0
 COZE_CONTENT_SECONDS = 120.0
@@ -92,6 +95,7 @@ ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
 INSTALLED_APPS = [
     "daphne",
     "cozechat",
+    "cozechat.webhooks",
     "conversations",
     "cozechat.gateway",
     "accounts",
@@ -114,7 +118,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cozechat.monitoring.entrance.HealthFirst",
-    # Programs that call /v1/ get nothing that is made for browsers.
+    # Programs that bring events or call /v1/ get nothing that is made for browsers.
+    "cozechat.webhooks.entrance.Entrance",
     "cozechat.gateway.entrance.Entrance",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -8,12 +8,25 @@ from conversations.turns.beginning import Begun, begin
 from conversations.turns.changes import delete_conversation, rename_conversation
 from conversations.turns.engine import Engine, engine, hub
 from conversations.turns.reading import describe_conversation, newest_messages
+from conversations.turns.receiving import (
+    NoConversation,
+    Receipt,
+    SeveralConversations,
+    TurnStillRuns,
+    Utterance,
+    receive,
+)
 from conversations.turns.starting import SignedOut, ask, edit, open_conversation, resume, start, stop
 
 __all__ = [
     "Begun",
     "Engine",
+    "NoConversation",
+    "Receipt",
+    "SeveralConversations",
     "SignedOut",
+    "TurnStillRuns",
+    "Utterance",
     "allowance_of",
     "ask",
     "begin",
@@ -25,6 +38,7 @@ __all__ = [
     "is_charged",
     "newest_messages",
     "open_conversation",
+    "receive",
     "rename_conversation",
     "resume",
     "start",

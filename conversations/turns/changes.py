@@ -46,6 +46,7 @@ def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
             return False
         metering.meter_running(conversation=conversation)
         conversation.turns.all().delete()
+        conversation.messages.all().delete()
         conversation.title, conversation.deleted_at = "", timezone.now()
         conversation.save(update_fields=["title", "deleted_at"])
 

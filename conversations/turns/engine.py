@@ -244,7 +244,7 @@ class Engine:
     async def _look(self) -> None:
         """What other processes do that concerns tabs here."""
         self.news.listen_to({running.live.owner_id for running in self.running.values()})
-        await self.elsewhere.look()
+        await self.news.look()
 
     async def _claim(self) -> None:
         """Take over the turns whose process has died."""

@@ -85,6 +85,14 @@ class Changed(Hint):
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived(Hint):
+    """A message has come that belongs to no turn."""
+
+    conversation: uuid.UUID
+    message: int
+
+
+@dataclass(frozen=True, slots=True)
 class Deleted(Hint):
     """A conversation is gone."""
 

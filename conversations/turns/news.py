@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from conversations.turns import visits
+from conversations.turns.arrivals import Arrivals
 from conversations.turns.elsewhere import Elsewhere
 from conversations.turns.ending import End
 from conversations.turns.hints import (
+    Arrived,
     Began,
     Changed,
     Deleted,
@@ -41,6 +43,12 @@ class News:
         self.elsewhere = Elsewhere(
             engine.hub, wire=self.wire, spawn=engine.spawn, is_here=engine.running.__contains__
         )
+        self.arrivals = Arrivals(engine.hub)
+
+    async def look(self) -> None:
+        """Read the rows for what no hint has said."""
+        await self.elsewhere.look()
+        await self.arrivals.look()
 
     def listen_to(self, owners: Iterable[int]) -> None:
         """Hear what concerns these, whoever has a socket here, and nobody else."""
@@ -72,6 +80,11 @@ class News:
         self.wire.send(Deleted(owner_id, conversation_id))
         self._forget_conversation(owner_id, conversation_id)
 
+    def message_arrived(self, arrived: Arrived) -> None:
+        """A message has come that belongs to no turn."""
+        self.wire.send(arrived)
+        self._tell_arrived(arrived)
+
     def login_ended(self, owner_id: int, session_key: str | None) -> None:
         """A log-in has ended (all of a user's when no session is named): its sockets close."""
         login = visits.digest(session_key)
@@ -89,6 +102,8 @@ class News:
                 self._hear_of_turn(hint)
             case QueueChanged() | Changed() | Deleted():
                 self._hear_of_conversation(hint)
+            case Arrived():
+                self._tell_arrived(hint)
             case SignedOut():
                 visits.close_signed_out(self._engine.hub, user_id=hint.user, login=hint.login)
 
@@ -123,6 +138,11 @@ class News:
     def _tell_changed(self, owner_id: int, conversation_id: uuid.UUID) -> None:
         if self._engine.hub.sockets_of(owner_id):
             self._engine.spawn(self._read_and_tell(owner_id, conversation_id))
+
+    def _tell_arrived(self, arrived: Arrived) -> None:
+        if self._engine.hub.followers(arrived.conversation, owner_id=arrived.user):
+            self._engine.spawn(self.arrivals.tell([arrived.message]))
+        self._tell_changed(arrived.user, arrived.conversation)
 
     async def _read_and_tell(self, owner_id: int, conversation_id: uuid.UUID) -> None:
         conversation = await database.run(described, conversation_id, owner_id=owner_id)

@@ -76,7 +76,7 @@ def settle(orphan: Orphan, *, answer: Answer | None) -> End | None:
         .filter(turn__lease=orphan.lease, role=Message.Role.ASSISTANT)
         .first()
     )
-    if message is None:
+    if message is None or message.turn is None:
         return None
     seq = message.turn.seq
     if answer is not None:

@@ -110,7 +110,9 @@ def question_frame(kind: str, turn: Turn, *, question: Message) -> str:
 def started_frame_of(turn_id: uuid.UUID) -> str | None:
     """`turn.started` for a stored turn; None when it is gone."""
     question = Message.objects.filter(turn_id=turn_id, role=Message.Role.USER).select_related("turn").first()
-    return question_frame("turn.started", question.turn, question=question) if question else None
+    if question is None or question.turn is None:
+        return None
+    return question_frame("turn.started", question.turn, question=question)
 
 
 def terminal_frame(stored: StoredTurn, *, advice: Mapping[str, Any] | None = None) -> str:
@@ -190,17 +192,25 @@ def newest_messages(
 
 
 def describe_message(message: Message) -> dict[str, Any]:
-    """`{id, turn, role, content, html, status, created_at, error?, usage?}`; html only of an answer that has ended."""
+    """`{id, turn, role, content, html, status, created_at, error?, usage?}`; html only of an answer that has ended.
+
+    `turn` is null where the message came by itself.
+    """
     turn, is_answer = message.turn, message.role == Message.Role.ASSISTANT
     described = {
         "id": message.pk,
-        "turn": str(turn.pk),
+        "turn": str(turn.pk) if turn else None,
         "role": message.role,
         "content": message.content,
-        "html": _html(message) if is_answer and not turn.is_running else "",
-        "status": turn.status if is_answer else Turn.Status.COMPLETED.value,
+        "html": _html(message) if is_answer and not (turn and turn.is_running) else "",
+        "status": turn.status if turn and is_answer else Turn.Status.COMPLETED.value,
         "created_at": message.created_at.isoformat(),
     }
+    return described | (_how_it_ended(turn, is_answer=is_answer) if turn else {})
+
+
+def _how_it_ended(turn: Turn, *, is_answer: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {}
     if is_answer and turn.status == Turn.Status.FAILED:
         described["error"] = failure_json(turn.error_code, log_id=turn.log_id)
     if is_answer and turn.total_tokens:

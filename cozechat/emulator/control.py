@@ -3,6 +3,7 @@
 import ipaddress
 import secrets
 
+from cozechat.emulator import callbacks
 from cozechat.emulator.calls import Call, Guard, Route
 from cozechat.emulator.faults.board import BadFaultError
 from cozechat.emulator.refusals import Refusal
@@ -69,4 +70,5 @@ ROUTES = (
     Route("GET", "/emulator/ledger", ledger, guard=Guard.CONTROL),
     Route("DELETE", "/emulator/ledger", reset_ledger, guard=Guard.CONTROL),
     Route("POST", "/emulator/revoke", revoke_tokens, guard=Guard.CONTROL),
+    Route("POST", "/emulator/callbacks", callbacks.send, guard=Guard.CONTROL),
 )

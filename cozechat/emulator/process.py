@@ -65,6 +65,11 @@ class RunningEmulator:
     def expire_tokens(self) -> None:
         self._control("POST", "/emulator/revoke", {"expire": True})
 
+    def call_back(self, url: str, *, verify_token: str, event_type: str, **more: object) -> dict[str, Any]:
+        """Sends a signed callback to a site on this machine; what it answered is in `status` and `answer`."""
+        told = {"url": url, "verify_token": verify_token, "event_type": event_type, **more}
+        return self._control("POST", "/emulator/callbacks", told)
+
     def _control(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 - our own http address
             self.base_url + path,

@@ -26,6 +26,7 @@ FLAGS = [
 ]
 MEMBERS = 100
 START_SECONDS = 60
+WEBHOOK_TOKEN = "token-of-an-automation"
 
 
 class Site:
@@ -97,6 +98,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "DATABASE_URL": f"sqlite:///{home / 'db.sqlite3'}",
         "DJANGO_SETTINGS_MODULE": "cozechat.settings",
         "COZE_EMULATOR_PORT": "0",
+        "COZE_WEBHOOK_TOKEN": WEBHOOK_TOKEN,
     }
     running = Site(environment)
     yield running

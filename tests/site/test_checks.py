@@ -68,6 +68,7 @@ def test_no_configuration_passes(settings, monkeypatch):
         ({"COZE_TOKEN_TTL": 86_400}, "E006", ["86399"]),
         ({"COZE_TOKEN_TTL": 0}, "E006", ["86399"]),
         ({"TOKEN_ENCRYPTION_KEYS": ["rubbish"]}, "E020", ["Fernet"]),
+        ({"COZE_WEBHOOK_TOKENS": ["x" * 32, "x" * 15]}, "E030", ["16", "token_urlsafe"]),
     ],
 )
 def test_each_mistake_is_named_with_what_to_do(changes, code, words, whole):
@@ -151,3 +152,14 @@ def test_a_deployment_behind_https_has_nothing_to_complain_of(tmp_path):
 def test_models_and_migrations_agree(tmp_path):
     done = run("manage.py", "makemigrations", "--check", "--dry-run", tmp_path=tmp_path)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_receiver_that_is_switched_off_says_so_where_a_deployment_is_checked(whole):
+    told = {
+        message.id: message.msg for message in run_checks(tags=[checks.TAG], include_deployment_checks=True)
+    }
+    assert set(told) == {"cozechat.I030", "cozechat.I031"}
+    assert "/webhook/coze answers 404" in told["cozechat.I030"]
+    assert "/callbacks/coze answers 404" in told["cozechat.I031"]
+    whole.COZE_WEBHOOK_TOKENS, whole.COZE_CALLBACK_VERIFY_TOKENS = ["x" * 16], ["y"]
+    assert run_checks(tags=[checks.TAG], include_deployment_checks=True) == []

@@ -13,6 +13,7 @@ from cozechat.catalog import environment
 from cozechat.catalog.clients import close_clients
 from cozechat.gateway.engine import engine as gateway_engine
 from cozechat.gateway.entrance import refused_by_server
+from cozechat.webhooks.courier import courier
 
 
 class Command(BaseCommand):
@@ -56,11 +57,13 @@ class Command(BaseCommand):
 def _look_after_what_is_left() -> None:
     turns.engine().start_chores()
     gateway_engine().start_chores()
+    courier().start()
 
 
 async def _drain() -> None:
     """Take no new turns, give the running ones a moment, save, close what is open."""
     grace = settings.DRAIN_SECONDS * 0.75
-    await asyncio.gather(turns.engine().drain(grace=grace), gateway_engine().drain(grace=grace))
+    engines = (turns.engine().drain(grace=grace), gateway_engine().drain(grace=grace))
+    await asyncio.gather(*engines, courier().aclose())
     await tokens.aclose()
     await close_clients()

@@ -105,6 +105,7 @@ export class OpenConversation {
     if (frame.type === "turn.accepted") this.asking.accepted(frame);
     else if (frame.type === "turn.started") this.#started(frame);
     else if (frame.type === "conversation.state") this.#state(frame);
+    else if (frame.type === "message.created") this.#received(frame);
     else if (frame.type === "error") this.#error(frame);
     else if (frame.conversation === this.id && this.#aboutQueue(frame)) return;
     else this.#turnFrame(frame);
@@ -135,6 +136,13 @@ export class OpenConversation {
     this.asking.started(frame);
     this.begin(frame.turn);
     this.#thread.follow.keep();
+  }
+
+  /** Something was said here outside of any turn. */
+  #received({ conversation, message }) {
+    if (conversation !== this.id) return;
+    if (this.#thread.receive(message)) this.complete();
+    announce(text("received"));
   }
 
   #turnFrame(frame) {

@@ -30,7 +30,7 @@ export function showTime(item, createdAt) {
 export function makeQuestion({ id = "", turn = "", clientId = "", content, createdAt }) {
   const item = fromTemplate("message-user");
   item.dataset.message = id;
-  item.dataset.turn = turn;
+  item.dataset.turn = turn ?? "";
   if (clientId) item.dataset.client = clientId;
   item.querySelector(".bubble").textContent = content;
   remember(item, content);
@@ -41,7 +41,7 @@ export function makeQuestion({ id = "", turn = "", clientId = "", content, creat
 export function makeAnswer({ id = "", turn = "", status = "in_progress" }) {
   const item = fromTemplate("message-assistant");
   item.dataset.message = id;
-  item.dataset.turn = turn;
+  item.dataset.turn = turn ?? "";
   item.dataset.status = status;
   return item;
 }

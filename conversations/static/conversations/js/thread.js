@@ -161,6 +161,14 @@ export class Thread {
     return incomplete;
   }
 
+  /** A message that belongs to no turn, where its id puts it; returns whether it needs its full form. */
+  receive(message) {
+    this.showGreeting(false);
+    const incomplete = this.#update(this.#place(message, null), message) || Boolean(message.truncated);
+    this.follow.keep();
+    return incomplete;
+  }
+
   #place(message, previous) {
     const found = this.#message(message.id) ?? this.#ofTurn(message.turn, message.role);
     if (found) return found;

@@ -1,0 +1,16 @@
+"""The webhooks as a Django app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class WebhooksConfig(AppConfig):
+    """Events that were received, and what Coze says that calls have cost."""
+
+    name = "cozechat.webhooks"
+    label = "webhooks"
+    verbose_name = _("Webhooks")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from cozechat.webhooks import checks  # noqa: F401, PLC0415 - registering needs loaded apps

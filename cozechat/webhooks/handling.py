@@ -1,0 +1,85 @@
+"""What is done about an event: in one transaction with the end of its row, so it is done once or not at all."""
+
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from conversations.models import Conversation
+from conversations.turns import TurnStillRuns
+from cozechat.webhooks import comparing, messages
+from cozechat.webhooks.facts import BadFact
+from cozechat.webhooks.messages import Unwanted
+from cozechat.webhooks.models import Event
+
+logger = logging.getLogger(__name__)
+
+# Seconds until an event that could not be handled is tried again; after the last it has failed.
+PAUSES = (5, 30, 120, 600, 3600)
+_WHILE_A_TURN_RUNS = timedelta(seconds=2)
+
+State, Source = Event.State, Event.Source
+
+
+class _Taken(Exception):
+    """Somebody else handles this event now: what was done here is undone."""
+
+
+def handle(event: Event, *, now: datetime) -> None:
+    """Bring a claimed event to its end, or put it off. Never raises for what the event says."""
+    if event.attempts > len(PAUSES) + 1:
+        event.end(State.FAILED, now=now, reason="Given up: the processes that handled it have died.")
+        return
+    try:
+        with transaction.atomic():
+            _act(event, now=now)
+    except _Taken:
+        logger.info("event %s is handled elsewhere", event.pk)
+    except Unwanted as why:
+        event.end(State.IGNORED, now=now, reason=str(why))
+    except BadFact as why:
+        event.end(State.FAILED, now=now, reason=str(why))
+    except TurnStillRuns:
+        event.put_off(until=now + _WHILE_A_TURN_RUNS, reason="A turn runs.", counts=False)
+    except Exception as error:
+        # The error's own words may repeat the event's: only its kind is told.
+        logger.warning("event %s could not be handled: %s", event.pk, type(error).__name__)
+        _try_again(event, why=type(error).__name__, now=now)
+
+
+def _act(event: Event, *, now: datetime) -> None:
+    data = _data_of(event)
+    ended: tuple[Event.State, str, Conversation | None] = (State.HANDLED, "", None)
+    match event.source, event.kind:
+        case Source.WEBHOOK, messages.KIND:
+            conversation, remark = messages.take(data, event_id=event.event_id)
+            ended = (State.HANDLED, remark, conversation)
+        case Source.CALLBACK, kind if kind in comparing.KINDS:
+            comparing.take(data, now=now)
+        case _:
+            ended = (State.IGNORED, f"Nothing is done about {event.kind}.", None)
+    _end(event, *ended, now=now)
+
+
+def _end(
+    event: Event, state: Event.State, remark: str, conversation: Conversation | None, *, now: datetime
+) -> None:
+    fields = {"conversation": conversation} if conversation else {}
+    if not event.end(state, now=now, reason=remark, **fields):
+        raise _Taken
+
+
+def _data_of(event: Event) -> dict[str, Any]:
+    whole = json.loads(event.body)
+    data = whole.get("event" if "header" in whole else "data", {})
+    return data if isinstance(data, dict) else {}
+
+
+def _try_again(event: Event, *, why: str, now: datetime) -> None:
+    if event.attempts > len(PAUSES):
+        event.end(State.FAILED, now=now, reason=f"Given up after {event.attempts} attempts: {why}")
+        return
+    pause = timedelta(seconds=PAUSES[event.attempts - 1])
+    event.put_off(until=now + pause, reason=why, counts=True)

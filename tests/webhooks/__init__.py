@@ -1,0 +1,1 @@
+"""What Coze and automations tell us, from the request to the tab."""
