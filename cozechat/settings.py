@@ -59,6 +59,11 @@ COZE_EMULATED = not any(
 )
 COZE_EMULATOR_DIR = VAR_DIR / "emulator"
 
+# --- KAI: tools over MCP ------------------------------------------------------------------------------
+# With nothing said about it beside the emulator, a demo server with coffee tools stands in.
+KAI_MCP_URL = env.text("KAI_MCP_URL")
+KAI_API_KEY = env.text("KAI_API_KEY")
+
 # --- Limits of one turn -------------------------------------------------------------------------------
 TURN_CONTENT_LIMIT = 32_768
 TURN_SECONDS = 600
@@ -298,6 +303,10 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
+        # It writes down what was said; cozechat.kai tells what went wrong in words of its own.
+        "mcp": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
         "asyncio": {"level": "WARNING"},
         # It tells of a lost Redis with a traceback each second; the turns' hints say it once.

@@ -83,6 +83,16 @@ def coze(coze_process: Any, settings: Any) -> Iterator[Any]:
     coze_process.disarm()
 
 
+@pytest.fixture(scope="session")
+def kai_process() -> Iterator[Any]:
+    """The demo's tool server, in a process of its own."""
+    from cozechat.kai import process
+
+    running = process.start()
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def alice(transactional_db: None) -> Any:
     return _user("alice")
