@@ -94,6 +94,16 @@ def kai_process() -> Iterator[Any]:
 
 
 @pytest.fixture
+def kai(kai_process: Any, settings: Any, transactional_db: None) -> Any:
+    """The demo's tools, allowed on this site."""
+    from cozechat.catalog.tools import allow_demo_tools
+
+    settings.KAI_MCP_URL, settings.KAI_API_KEY = kai_process.url, kai_process.key
+    allow_demo_tools()
+    return kai_process
+
+
+@pytest.fixture
 def alice(transactional_db: None) -> Any:
     return _user("alice")
 

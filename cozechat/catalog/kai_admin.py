@@ -35,6 +35,7 @@ class TryForm(forms.Form):
     payload = forms.JSONField(
         label=gettext_lazy("payload"),
         initial=dict,
+        required=False,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
         help_text=gettext_lazy("One JSON object. The tool is really invoked."),
     )
@@ -42,6 +43,8 @@ class TryForm(forms.Form):
     def clean_payload(self) -> dict[str, Any]:
         """An object of a size that makes sense."""
         payload = self.cleaned_data["payload"]
+        if payload is None:
+            return {}
         if not isinstance(payload, dict) or len(json.dumps(payload)) > _PAYLOAD_LIMIT:
             raise forms.ValidationError(_("Write one JSON object of at most 16 KiB."))
         return payload
