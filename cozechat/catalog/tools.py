@@ -72,8 +72,8 @@ def allow_demo_tools() -> None:
     """The demo's tools may be invoked, unless somebody has decided otherwise: rows that are there stay as they are."""
     known = set(KaiTool.objects.filter(name__in=process.DEMO_TOOLS).values_list("name", flat=True))
     missing = [
-        KaiTool(name=name, allowed=True, timeout_seconds=seconds)
-        for name, seconds in process.DEMO_TOOLS.items()
+        KaiTool(name=name, title=title, allowed=True, timeout_seconds=seconds)
+        for name, (title, seconds) in process.DEMO_TOOLS.items()
         if name not in known
     ]
     if missing:

@@ -11,13 +11,13 @@ from pathlib import Path
 STOP_SECONDS = 5.0
 KEY_VARIABLE = "KAI_API_KEY"
 PATH = "/mcp"
-# The demo server's tools, and how long each may take (seconds): known without asking it.
+# The demo server's tools, what people read, and how long each may take (seconds): known without asking it.
 DEMO_TOOLS = {
-    "coffee_knowledge_query": 10.0,
-    "brew_ratio": 10.0,
-    "slow_roast": 5.0,
-    "broken_grinder": 10.0,
-    "whole_catalogue": 10.0,
+    "coffee_knowledge_query": ("Coffee knowledge", 10.0),
+    "brew_ratio": ("Brew ratio", 10.0),
+    "slow_roast": ("Slow roast", 5.0),
+    "broken_grinder": ("Broken grinder", 10.0),
+    "whole_catalogue": ("Whole catalogue", 10.0),
 }
 
 

@@ -53,6 +53,7 @@ function summarize(box, steps) {
   const running = steps.filter(({ status }) => status === "running");
   const words = box.querySelector(".steps-words");
   box.toggleAttribute("data-running", running.length > 0);
+  if (!running.length) box.querySelector(".steps-time").textContent = "";
   if (running.length) words.textContent = text("steps_using", { tool: running.map(({ title }) => title).join(", ") });
   else words.textContent = steps.length === 1 ? text("steps_one") : text("steps_some", { n: steps.length });
 }
@@ -66,6 +67,6 @@ export function tickSteps(root) {
   for (const box of root.querySelectorAll(".steps[data-running]")) {
     const times = [...box.querySelectorAll('.step[data-status="running"][data-since]')].map((line) => Number(line.dataset.since));
     const seconds = Math.floor((Date.now() - Math.min(...times)) / 1000);
-    if (seconds >= 1 && Number.isFinite(seconds)) box.dataset.seconds = `${seconds}s`;
+    if (seconds >= 1 && Number.isFinite(seconds)) box.querySelector(".steps-time").textContent = `${seconds}s`;
   }
 }
