@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -92,7 +93,7 @@ class KaiToolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=gettext_lazy("schema of its payload"))
     def written_schema(self, tool: KaiTool) -> str:
         """The schema as JSON."""
-        return json.dumps(tool.schema, ensure_ascii=False, indent=2)
+        return format_html("<pre>{}</pre>", json.dumps(tool.schema, ensure_ascii=False, indent=2))
 
     @admin.action(description=gettext_lazy("Allow the chosen tools"), permissions=["change"])
     def allow(self, request: HttpRequest, chosen: Any) -> None:
