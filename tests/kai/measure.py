@@ -19,6 +19,10 @@ async def quickest(act: Callable[[], Awaitable[object]]) -> float:
     return min(took) * 1000
 
 
+def say(what: str, milliseconds: float) -> None:
+    print(f"{what:<44} {milliseconds:>6.0f} ms")  # noqa: T201 - a program
+
+
 async def measure(url: str, key: str) -> None:
     kai = Kai(url, key=key)
     await kai.list_tools(within=60)
@@ -31,11 +35,11 @@ async def measure(url: str, key: str) -> None:
         await own.invoke_tool("brew_ratio", {"coffee_grams": 18}, timeout=20)
         await own.aclose()
 
-    print(f"a session over connections that are shared: {await quickest(shared):.0f} ms")
-    print(f"a client with connections of its own:       {await quickest(fresh):.0f} ms")
+    say("a session over connections that are shared", await quickest(shared))
+    say("a client with connections of its own", await quickest(fresh))
     began = time.perf_counter()
     await asyncio.gather(*(shared() for _ in range(50)))
-    print(f"50 calls at once:                           {(time.perf_counter() - began) * 1000:.0f} ms")
+    say("50 calls at once", (time.perf_counter() - began) * 1000)
     await kai.aclose()
 
 
