@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from conversations.models import Step, Turn
@@ -135,7 +135,11 @@ async def _one(
     step.status, step.seconds = outcome.status, round(seconds, 3)
     step.outcome = clean(outcome.text)[:SHOWN]
     logger.info("turn %s: tool %s %s in %.2f s", running.id, step.tool, step.status, seconds)
-    await database.run(step.save, update_fields=["status", "seconds", "outcome"])
+    try:
+        await database.run(step.save, update_fields=["status", "seconds", "outcome"])
+    except DatabaseError:
+        # The tool has run, and Coze waits for what came of it.
+        logger.exception("a step of turn %s could not be saved", running.id)
     _show(running, [step])
     return ToolOutput(wanted.call.id, outcome.text)
 

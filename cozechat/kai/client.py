@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cozechat.kai.errors import KaiError, ToolFailed, UnknownTool
+from cozechat.kai.errors import BadAnswer, KaiError, ToolFailed, UnknownTool
 from cozechat.kai.tools import Tool, described, outcome
 
 LIST_SECONDS = 10.0
@@ -46,6 +46,8 @@ class Kai:
         result = await line.use(call, seconds=timeout)
         try:
             return outcome(result)
+        except (ValueError, RecursionError):
+            raise BadAnswer("The outcome of the tool cannot be written as JSON.") from None
         except ToolFailed as failed:
             # Servers answer alike for a tool that failed and for one that they do not have.
             if await self._is_missing(name, seconds=until - self._clock()):

@@ -27,8 +27,25 @@ def described(tool: Any) -> Tool | None:
     """The server's record of a tool; None for one whose name nobody could write down."""
     if not tool.name or len(tool.name) > _NAME or not tool.name.isprintable():
         return None
-    schema = tool.input_schema if len(json.dumps(tool.input_schema)) <= _SCHEMA else {}
-    return Tool(tool.name, (tool.title or "")[:_TITLE], (tool.description or "")[:_DESCRIPTION], schema)
+    return Tool(
+        tool.name,
+        title=_line(tool.title)[:_TITLE],
+        description=_line(tool.description)[:_DESCRIPTION],
+        schema=_schema(tool.input_schema),
+    )
+
+
+def _line(text: str | None) -> str:
+    """Without what a database cannot hold."""
+    return (text or "").replace("\x00", "").encode(errors="replace").decode()
+
+
+def _schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        written = json.dumps(schema, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return {}
+    return schema if len(written) <= _SCHEMA and b"\\u0000" not in written else {}
 
 
 def outcome(result: Any, *, limit: int = OUTPUT_LIMIT) -> str:
