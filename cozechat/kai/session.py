@@ -1,8 +1,8 @@
 """The way to one MCP server: shared connections, and for each use a short session in a task of its own.
 
 The SDK's client has to be left in the task that entered it, and what breaks one connection fails everything in its
-session. So each use opens, uses and closes a session in one task; over pooled connections that takes about 10 ms, of which
-no other use hears (measured: docs/kai.md). Import this from a thread: the SDK takes most of a second to load.
+session. So each use opens, uses and closes a session in one task; over pooled connections that takes about 10 ms, and
+no other use hears of it (measured: docs/kai.md). Import this from a thread: the SDK takes most of a second to load.
 """
 
 import asyncio
