@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from conversations import frames
 from conversations.outboxes import Hub, Outbox
@@ -26,8 +27,12 @@ class LiveTurn:
     ended: bool = False
     dirty: bool = False
     length: int = 0
+    # Tools that were invoked on the way, by id, in their order: as the tabs see them.
+    steps: dict[int, dict[str, Any]] = field(default_factory=dict)
     # Called with each delta and where in the text it begins, while tabs in other processes look on.
     relay: "Callable[[LiveTurn, str, int], None] | None" = None
+    # Called with each step, while tabs in other processes look on.
+    relay_step: "Callable[[LiveTurn, dict[str, Any]], None] | None" = None
     _parts: list[str] = field(default_factory=list)
     _unsent: list[str] = field(default_factory=list)
     _growing: GrowingText = field(default_factory=GrowingText)
@@ -64,6 +69,17 @@ class LiveTurn:
             self.flush()
             self.breaks.append(self.length)
             self._send_html(self._growing.end())
+
+    def show_step(self, step: dict[str, Any]) -> None:
+        """A tool is invoked, or has ended. After the end nothing comes."""
+        if self.ended or self.steps.get(step["id"]) == step:
+            return
+        self.flush()
+        self.steps[step["id"]] = step
+        for outbox in self.hub.followers(self.conversation_id, owner_id=self.owner_id):
+            outbox.offer(step_frame(self, step))
+        if self.relay_step is not None:
+            self.relay_step(self, step)
 
     def flush(self) -> None:
         """Send what piled up."""
@@ -103,6 +119,7 @@ class LiveTurn:
         """
         self.flush()
         return [
+            *(step_frame(self, step) for step in self.steps.values()),
             *sync(self.id, seq=self.seq, content=self.text, status="in_progress"),
             *self._html_frames(0, self._growing.blocks),
         ]
@@ -133,6 +150,11 @@ class LiveTurn:
     def _offer(self, readers: list[Outbox], text: str) -> None:
         for outbox in readers:
             outbox.offer_delta(text, turn=self)
+
+
+def step_frame(turn: LiveTurn, step: dict[str, Any]) -> str:
+    """A tool that was invoked on the way to an answer; the same `id` again takes the place of the former."""
+    return frames.build("turn.step", turn=turn.id, conversation=turn.conversation_id, seq=turn.seq, step=step)
 
 
 def sync(turn_id: uuid.UUID, *, seq: int, content: str, status: str) -> Iterator[str]:

@@ -9,7 +9,10 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from conversations.steps import Step
 from cozechat.catalog.models import Assistant, CozeApp
+
+__all__ = ["Conversation", "CozeLeftover", "Message", "Step", "Turn"]
 
 TITLE_LENGTH = 100
 

@@ -28,7 +28,10 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     conversation = _conversation(user, conversation_id)
     messages, older = turns.newest_messages(conversation) if conversation else ([], False)
     items, cursor = listing.conversations(user)
-    assistant = _describe_assistant(conversation.assistant if conversation else default_assistant())
+    default = default_assistant()
+    chosen = None if conversation else _chosen(request.GET.get("assistant", ""))
+    talking = conversation.assistant if conversation else chosen or default
+    assistant = _describe_assistant(talking)
     context = {
         "conversations": items,
         "conversations_next": cursor,
@@ -36,7 +39,9 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         "messages": messages,
         "messages_older": older,
         "assistant": assistant,
-        "page_config": _config(user, conversation=conversation, assistant=assistant),
+        "assistants": [] if conversation else list(Assistant.objects.offered()),
+        "page_config": _config(user, conversation=conversation, assistant=assistant)
+        | {"chosen": str(chosen.pk) if chosen else None},
     }
     return render(request, "conversations/page.html", context)
 
@@ -49,6 +54,13 @@ def _conversation(user: User, conversation_id: uuid.UUID | None) -> Conversation
     if found is None:
         raise Http404
     return found
+
+
+def _chosen(pk: str) -> Assistant | None:
+    """The assistant that the address names, if it can be picked."""
+    if not (pk.isascii() and pk.isdigit() and len(pk) < 18):
+        return None
+    return Assistant.objects.offered().filter(pk=int(pk)).first()
 
 
 def _describe_assistant(assistant: Assistant | None) -> dict[str, Any] | None:
@@ -74,11 +86,19 @@ def _is_emulated(assistant: Assistant) -> bool:
 
 
 def _introduction(assistant: Assistant) -> str:
+    if _is_emulated(assistant) and assistant.kind == Assistant.Kind.BOT:
+        return _("A bot of the built-in emulator. It has the site's tools look things up about coffee.")
     text = _("The built-in emulator. It remembers what you tell it in a conversation, and writes Markdown.")
     return text if _is_emulated(assistant) else ""
 
 
 def _things_to_try(assistant: Assistant) -> list[str]:
+    if _is_emulated(assistant) and assistant.kind == Assistant.Kind.BOT:
+        return [
+            _("How do I make a good latte?"),
+            _("How much water for 18 g of coffee?"),
+            _("Try a slow roast and the broken grinder"),
+        ]
     tries = [
         _("What can you do?"),
         _("Show me a table and some code"),

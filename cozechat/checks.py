@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -14,6 +14,7 @@ from cozechat.coze import oauth
 from cozechat.coze.errors import CozeError
 
 TAG = "cozechat"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOSTS = "https://api.coze.cn (China) or https://api.coze.com (international)"
 
 
@@ -24,6 +25,40 @@ def check_coze_settings(**_: Any) -> list[CheckMessage]:
     if settings.COZE_EMULATED:
         return unknown
     return [*unknown, *_missing(), *_assistant_ids(), *_base_url(), *_private_key(), *_token_life()]
+
+
+@register(TAG)
+def check_kai_settings(**_: Any) -> list[CheckMessage]:
+    """The tool server's address and key are both there, or neither is."""
+    return [*_half_kai(), *_kai_url()]
+
+
+def _half_kai() -> Iterator[CheckMessage]:
+    if settings.KAI_API_KEY and not settings.KAI_MCP_URL:
+        hint = "Set it to the address of the MCP server, or leave KAI_API_KEY out as well."
+        yield Error("KAI_API_KEY is set, but KAI_MCP_URL is not.", hint=hint, id="cozechat.E040")
+    elif settings.KAI_MCP_URL and not settings.KAI_API_KEY:
+        hint = "Set the bearer key that the MCP server expects (KAI_API_KEY or KAI_API_KEY_FILE)."
+        yield Error("KAI_MCP_URL is set, but KAI_API_KEY is not.", hint=hint, id="cozechat.E040")
+
+
+def _kai_url() -> Iterator[CheckMessage]:
+    url = settings.KAI_MCP_URL
+    if not url:
+        return
+    parts = _parts(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        hint = "Set it to the MCP server's streamable HTTP endpoint: https://tools.example.com/mcp."
+        yield Error("KAI_MCP_URL is no address.", hint=hint, id="cozechat.E041")
+    elif parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        yield Error("KAI_MCP_URL would send the key unencrypted.", hint="Use https://.", id="cozechat.E042")
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 @register(TAG)
@@ -94,11 +129,8 @@ def _base_url() -> Iterator[CheckMessage]:
     base = settings.COZE_API_BASE
     if not base:
         return
-    try:
-        parts = urlsplit(base)
-    except ValueError:
-        parts = urlsplit("")
-    loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    parts = _parts(base)
+    loopback = parts.hostname in _LOOPBACK
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         yield Error(
             f"COZE_API_BASE is no address: {base!r}.", hint=f"Set it to {_HOSTS}.", id="cozechat.E003"

@@ -44,6 +44,10 @@ def configuration(*, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
+            "httpcore2": {"level": "WARNING"},
+            # It writes down what was said; cozechat.kai tells what went wrong in words of its own.
+            "mcp": {"level": "CRITICAL"},
             "daphne": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
             # It tells of a lost Redis with a traceback each second; the turns' hints say it once.

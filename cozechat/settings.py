@@ -63,6 +63,11 @@ COZE_EMULATED = not any(
 )
 COZE_EMULATOR_DIR = VAR_DIR / "emulator"
 
+# --- KAI: tools over MCP ------------------------------------------------------------------------------
+# With nothing said about it beside the emulator, a demo server with coffee tools stands in.
+KAI_MCP_URL = env.text("KAI_MCP_URL")
+KAI_API_KEY = env.text("KAI_API_KEY")
+
 # --- Limits of one turn -------------------------------------------------------------------------------
 TURN_CONTENT_LIMIT = 32_768
 TURN_SECONDS = 600
@@ -157,26 +162,10 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- Data ---------------------------------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", default="sqlite:///" + str(BASE_DIR / "db.sqlite3"))
+    "default": environment.tuned(
+        env.db_url("DATABASE_URL", default="sqlite:///" + str(BASE_DIR / "db.sqlite3")), var_dir=VAR_DIR
+    )
 }
-_database = DATABASES["default"]
-if _database["ENGINE"] == "django.db.backends.sqlite3":
-    # Without these, 344 of 480 concurrent writers were told "database is locked"; with them none.
-    _database["OPTIONS"] = {
-        "timeout": 20,
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-    # Tests use a file too: database threads must see what the test wrote.
-    _database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
-elif _database["ENGINE"] == "django.db.backends.postgresql":
-    # Persistent connections exhaust the server under ASGI, where every request has a thread of its own.
-    _database["CONN_MAX_AGE"] = 0
-    _database["CONN_HEALTH_CHECKS"] = True
-    _database["OPTIONS"] = {
-        **_database.get("OPTIONS", {}),
-        "pool": {"min_size": 2, "max_size": 16, "timeout": 5},
-    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")

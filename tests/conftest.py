@@ -85,6 +85,26 @@ def coze(coze_process: Any, settings: Any) -> Iterator[Any]:
     coze_process.disarm()
 
 
+@pytest.fixture(scope="session")
+def kai_process() -> Iterator[Any]:
+    """The demo's tool server, in a process of its own."""
+    from cozechat.kai import process
+
+    running = process.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def kai(kai_process: Any, settings: Any, transactional_db: None) -> Any:
+    """The demo's tools, allowed on this site."""
+    from cozechat.catalog.tools import allow_demo_tools
+
+    settings.KAI_MCP_URL, settings.KAI_API_KEY = kai_process.url, kai_process.key
+    allow_demo_tools()
+    return kai_process
+
+
 @pytest.fixture
 def alice(transactional_db: None) -> Any:
     return _user("alice")

@@ -3,19 +3,26 @@
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from django.conf import settings
 
 from accounts import signing_in, tokens
 from conversations.models import Turn
-from conversations.turns import counterparts, retrying, saving
+from conversations.turns import counterparts, failures, retrying, saving, tools
 from conversations.turns.retrying import Retries
 from conversations.turns.running import RunningTurn
+from conversations.turns.tools import ToolsFailed
 from cozechat import database
 from cozechat.catalog.clients import coze_client
+from cozechat.catalog.models import Assistant
 from cozechat.coze.breaker import Breaker
+from cozechat.coze.chat_records import BotChat
+from cozechat.coze.client import ChatStream
 from cozechat.coze.errors import CozeError, TokenRefused, WrongConversation
+from cozechat.coze.tools import ToolCall, ToolOutput
 from cozechat.coze.types import (
     ActionRequired,
     Caller,
@@ -35,6 +42,12 @@ _LARGE = 8_000
 
 class AnswerTooLong(Exception):
     """The answer is longer than this site takes."""
+
+    failure = failures.TOO_LONG
+
+
+# What ends a turn as failed here, other than a CozeError; each has its `failure`.
+FAILURES = (AnswerTooLong, ToolsFailed)
 
 
 async def answer(running: RunningTurn) -> Turn.Status:
@@ -99,19 +112,45 @@ class _Asking:
         if self.running.stopped:
             return Turn.Status.CANCELED
         running = self.running
-        async with self.client.workflow_chat(caller, _chat(running, caller, self._history)) as stream:
+        reading = _Reading(running)
+        async with self._asked(caller) as stream:
             sign_in.succeeded()
-            running.log_id = stream.log_id
-            reading = _Reading(running)
-            running.stream = stream
-            async for event in stream:
-                if running.stopped:
-                    break
-                await reading.take(event)
-                if reading.settled:
-                    # Coze may take its time to close the stream: the answer does not wait for that.
-                    break
+            await reading.read(stream)
+        for _round in range(tools.ROUNDS):
+            calls = reading.wanted()
+            if running.stopped or not calls:
+                break
+            outputs = await tools.run(running, calls)
+            if not running.stopped:
+                await self._submit(caller, outputs, reading)
+        if reading.wanted() and not running.stopped:
+            raise ToolsFailed(f"still more tools after {tools.ROUNDS} rounds")
         return Turn.Status.CANCELED if running.stopped else reading.status
+
+    @asynccontextmanager
+    async def _asked(self, caller: Caller) -> AsyncIterator[ChatStream]:
+        """The one question of this turn to Coze."""
+        running = self.running
+        if running.assistant.kind == Assistant.Kind.BOT:
+            asked = self.client.chats.stream(caller, _bot_chat(running, self._history))
+        else:
+            asked = self.client.workflow_chat(caller, _chat(running, caller, self._history))
+        async with asked as stream:
+            yield stream
+
+    async def _submit(self, caller: Caller, outputs: Sequence[ToolOutput], reading: "_Reading") -> None:
+        """Tell Coze what its tools found, once, and read on."""
+        running = self.running
+        coze_id = running.begun.conversation.coze_conversation_id
+        try:
+            async with self.client.chats.stream_tool_outputs(
+                caller, coze_id, running.coze_chat_id, outputs=outputs
+            ) as stream:
+                await reading.read(stream)
+        except CozeError as error:
+            if tools.cannot_go_on(error):
+                raise ToolsFailed(str(error)) from error
+            raise
 
 
 def _chat(running: RunningTurn, caller: Caller, history: counterparts.History) -> WorkflowChat:
@@ -128,8 +167,18 @@ def _chat(running: RunningTurn, caller: Caller, history: counterparts.History) -
     )
 
 
+def _bot_chat(running: RunningTurn, history: counterparts.History) -> BotChat:
+    return BotChat(
+        bot_id=running.assistant.bot_id,
+        question=running.begun.question.content,
+        conversation_id=running.begun.conversation.coze_conversation_id,
+        history=history,
+        parameters=running.begun.turn.parameters or None,
+    )
+
+
 class _Reading:
-    """Applies the events of one stream to its turn."""
+    """Applies the events of one turn's streams to it."""
 
     def __init__(self, running: RunningTurn) -> None:
         self.running = running
@@ -137,6 +186,24 @@ class _Reading:
         self.settled = False
         self._message_id = ""
         self._seen: set[str] = set()
+        self._calls: tuple[ToolCall, ...] = ()
+
+    async def read(self, stream: ChatStream) -> None:
+        """A stream until its end, or until nobody wants more of it."""
+        running = self.running
+        running.log_id, running.stream = stream.log_id, stream
+        self.settled, self.status, self._calls = False, Turn.Status.COMPLETED, ()
+        async for event in stream:
+            if running.stopped:
+                break
+            await self.take(event)
+            if self.settled:
+                # Coze may take its time to close the stream: the answer does not wait for that.
+                break
+
+    def wanted(self) -> tuple[ToolCall, ...]:
+        """The tools that Coze waits for; none where it waits for a person."""
+        return self._calls if tools.are_tools(self._calls) else ()
 
     async def take(self, event: ChatEvent) -> None:
         """One event; only the first of a stream touches the database."""
@@ -157,6 +224,8 @@ class _Reading:
             case ActionRequired():
                 self.status = Turn.Status.REQUIRES_ACTION
                 self.settled = True
+                self._calls = event.tool_calls
+                self.running.coze_chat_id = self.running.coze_chat_id or event.chat_id
 
     async def _large_delta(self, event: MessageDelta) -> None:
         """A delta that is long to render comes in pieces, with everybody else's turn between them."""

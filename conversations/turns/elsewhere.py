@@ -18,8 +18,8 @@ from django.utils import timezone
 from conversations.models import Conversation, Turn
 from conversations.outboxes import Hub, Outbox
 from conversations.turns.ending import End, stored_end
-from conversations.turns.hints import Began, Delta, Ended, Text, Watch
-from conversations.turns.reading import StoredTurn, described, started_frame_of, stored_turn
+from conversations.turns.hints import Began, Delta, Ended, Stepped, Text, Watch
+from conversations.turns.reading import StoredTurn, described, started_frame_of, steps_of, stored_turn
 from conversations.turns.relaying import WATCHED, DistantTurn
 from conversations.turns.telling import tell_conversation, tell_end, tell_owner
 from conversations.turns.wire import NoWire, Wire
@@ -77,10 +77,11 @@ class Elsewhere:
         return await asyncio.shield(task)
 
     async def _meet(self, turn_id: uuid.UUID, *, owner_id: int, asker: Outbox | None) -> DistantTurn | None:
-        stored, started = await database.run(_read, turn_id)
+        stored, started, steps = await database.run(_read, turn_id)
         if stored is None or not stored.is_running or stored.owner_id != owner_id:
             return None
         turn = DistantTurn(turn_id, stored.conversation_id, owner_id, self._hub)
+        turn.steps = {step["id"]: step for step in steps}
         await turn.load(seq=stored.seq, content=stored.answer_text, breaks=stored.breaks)
         if turn_id in self._told or self._is_here(turn_id):
             return None
@@ -88,7 +89,7 @@ class Elsewhere:
         for outbox in self._hub.followers(stored.conversation_id, owner_id=owner_id):
             if outbox is not asker and started:
                 outbox.offer(started)
-                if turn.seq:
+                if turn.seq or turn.steps:
                     outbox.refresh(turn)
         self._watch(turn)
         return turn
@@ -99,10 +100,13 @@ class Elsewhere:
 
     # What hints say
 
-    def take(self, hint: Delta | Text) -> None:
-        """Words of a turn that we follow; where some are missing, its home is asked for them."""
+    def take(self, hint: Delta | Text | Stepped) -> None:
+        """Words or steps of a turn that we follow; where words are missing, its home is asked for them."""
         turn = self.turns.get(hint.turn)
         if turn is None or turn.owner_id != hint.user:
+            return
+        if isinstance(hint, Stepped):
+            turn.show_step(hint.step)
             return
         fits = turn.take(hint) if isinstance(hint, Delta) else turn.take_text(hint)
         if not fits and time.monotonic() - self._watched_at.get(turn.id, 0.0) > 0.2:
@@ -232,8 +236,8 @@ class Elsewhere:
             turn.catch_up(seq=stored.seq, content=stored.answer_text, breaks=stored.breaks)
 
 
-def _read(turn_id: uuid.UUID) -> tuple[StoredTurn | None, str | None]:
-    return stored_turn(turn_id), started_frame_of(turn_id)
+def _read(turn_id: uuid.UUID) -> tuple[StoredTurn | None, str | None, list[dict[str, Any]]]:
+    return stored_turn(turn_id), started_frame_of(turn_id), steps_of(turn_id)
 
 
 def _look(followed: set[uuid.UUID], *, since: datetime) -> list[_Seen]:

@@ -92,6 +92,7 @@ def _ended(running: RunningTurn, *, status: Turn.Status, failure: Failure | None
         ended_at=timezone.now(),
         error_code=failure.code if failure else "",
         log_id=failure.log_id if failure else "",
+        steps=len(live.steps),
         usage={
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,

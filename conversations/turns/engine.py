@@ -165,8 +165,8 @@ class Engine:
         except CozeError as error:
             failure = failures.from_coze(error)
             logger.warning("turn %s failed: %s %s", running.id, failure.code, failure.coze_error)
-        except answering.AnswerTooLong:
-            failure = failures.TOO_LONG
+        except answering.FAILURES as error:
+            failure = error.failure
         except Exception:
             failure = failures.INTERNAL
             logger.exception("turn %s failed here", running.id)

@@ -70,6 +70,14 @@ class Delta(Hint):
 
 
 @dataclass(frozen=True, slots=True)
+class Stepped(Hint):
+    """A tool is invoked for a turn, or has ended: as the tabs of its own process see it."""
+
+    turn: uuid.UUID
+    step: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class QueueChanged(Hint):
     """A question waits or reads otherwise now: the frame that says so to whoever follows the conversation."""
 

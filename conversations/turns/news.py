@@ -18,6 +18,7 @@ from conversations.turns.hints import (
     Hint,
     QueueChanged,
     SignedOut,
+    Stepped,
     Stop,
     Text,
     Watch,
@@ -94,7 +95,7 @@ class News:
     def hear(self, hint: Hint) -> None:
         """A hint of another process: the rows decide, it only says when to look."""
         match hint:
-            case Delta() | Text():
+            case Delta() | Text() | Stepped():
                 self.elsewhere.take(hint)
             case Watch() | Stop():
                 self._hear_about_ours(hint)

@@ -9,7 +9,7 @@ from typing import Any
 
 from accounts.models import User
 from conversations import frames, rendering
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Message, Step, Turn
 from conversations.turns.failures import message_for, public_code
 
 PAGE = 50
@@ -34,6 +34,7 @@ class StoredTurn:
     log_id: str
     usage: dict[str, int]
     withdrawn: bool = False
+    steps: int = 0
 
     @property
     def is_running(self) -> bool:
@@ -69,6 +70,7 @@ def stored_turn(turn_id: uuid.UUID, *, owner: User | None = None) -> StoredTurn 
         log_id=turn.log_id,
         usage=_usage(turn),
         withdrawn=turn.withdrawn,
+        steps=turn.steps.count(),
     )
 
 
@@ -135,6 +137,7 @@ def terminal_frame(stored: StoredTurn, *, advice: Mapping[str, Any] | None = Non
         conversation=stored.conversation_id,
         seq=stored.seq,
         message=stored.answer_id,
+        steps=stored.steps,
         length=frames.utf16_length(stored.answer_text),
         digest=digest(stored.answer_text),
         **extra,
@@ -185,6 +188,7 @@ def newest_messages(
 ) -> tuple[list[dict[str, Any]], bool]:
     """The newest messages (before an id), oldest first, and whether there are older ones."""
     rows = Message.objects.filter(conversation=conversation).worth_showing().select_related("turn")
+    rows = rows.prefetch_related("turn__steps")
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: limit + 1])
@@ -192,9 +196,9 @@ def newest_messages(
 
 
 def describe_message(message: Message) -> dict[str, Any]:
-    """`{id, turn, role, content, html, status, created_at, error?, usage?}`; html only of an answer that has ended.
+    """`{id, turn, role, content, html, status, created_at, error?, usage?, steps?}`.
 
-    `turn` is null where the message came by itself.
+    `html` only of an answer that has ended; `turn` is null where the message came by itself.
     """
     turn, is_answer = message.turn, message.role == Message.Role.ASSISTANT
     described = {
@@ -215,7 +219,13 @@ def _how_it_ended(turn: Turn, *, is_answer: bool) -> dict[str, Any]:
         described["error"] = failure_json(turn.error_code, log_id=turn.log_id)
     if is_answer and turn.total_tokens:
         described["usage"] = _usage(turn)
-    return described
+    steps = [step.described(turn_runs=turn.is_running) for step in turn.steps.all()] if is_answer else []
+    return described | ({"steps": steps} if steps else {})
+
+
+def steps_of(turn_id: uuid.UUID) -> list[dict[str, Any]]:
+    """The tools that were invoked for a running turn, in their order."""
+    return [step.described() for step in Step.objects.filter(turn_id=turn_id)]
 
 
 def _html(message: Message) -> str:
@@ -227,12 +237,13 @@ def _html(message: Message) -> str:
 def state_messages(messages: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
     """The newest messages that fit into one frame, and whether some were left out or cut.
 
-    They travel without HTML; a single one that does not fit is cut and marked `truncated`.
+    They travel without HTML, and steps without payload and outcome; a single one that does not fit is cut and
+    marked `truncated`.
     """
     kept: list[dict[str, Any]] = []
     room, cut = _STATE_BYTES, False
     for message in reversed(list(messages)):
-        plain = {key: value for key, value in message.items() if key != "html"}
+        plain = _plain(message)
         size = len(frames.build("", message=plain).encode())
         if size > room and kept:
             cut = True
@@ -242,3 +253,13 @@ def state_messages(messages: Iterable[dict[str, Any]]) -> tuple[list[dict[str, A
         kept.append(plain)
         room -= size
     return kept[::-1], cut
+
+
+def _plain(message: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in message.items() if key != "html"}
+    if "steps" in plain:
+        plain["steps"] = [
+            {key: value for key, value in step.items() if key not in {"payload", "outcome"}}
+            for step in plain["steps"]
+        ]
+    return plain

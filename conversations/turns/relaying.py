@@ -3,9 +3,10 @@
 import asyncio
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from conversations.live import LiveTurn
-from conversations.turns.hints import Delta, Text, Watch
+from conversations.turns.hints import Delta, Stepped, Text, Watch
 from conversations.turns.wire import NoWire, Wire
 
 # How long a turn's deltas are sent after somebody elsewhere last said that it is watched (seconds).
@@ -27,7 +28,9 @@ class Relay:
         """Somebody watches: give them what they miss, and from now on every delta."""
         turn.flush()
         self._until[turn.id] = _now() + WATCHED
-        turn.relay = self._delta
+        turn.relay, turn.relay_step = self._delta, self._step
+        for step in turn.steps.values():
+            self._step(turn, step)
         text = turn.text
         start = watch.length if watch.length <= len(text) else 0
         if watch.seq == turn.seq or len(text) - start > _TAIL:
@@ -43,10 +46,13 @@ class Relay:
 
     def _delta(self, turn: LiveTurn, piece: str, start: int) -> None:
         if _now() > self._until.get(turn.id, 0.0):
-            turn.relay = None
+            turn.relay = turn.relay_step = None
             return
         part = bool(turn.breaks) and turn.breaks[-1] == start
         self._wire.send(Delta(turn.owner_id, turn.id, seq=turn.seq, content=piece, part=part))
+
+    def _step(self, turn: LiveTurn, step: dict[str, Any]) -> None:
+        self._wire.send(Stepped(turn.owner_id, turn.id, step=step))
 
 
 def _now() -> float:

@@ -10,9 +10,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cozechat.catalog.configurations import LARGEST, read_configuration
+from cozechat.catalog.kai_admin import KaiToolAdmin
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.coze import oauth
 from cozechat.coze.errors import CozeError
+
+__all__ = ["AssistantAdmin", "CozeAppAdmin", "KaiToolAdmin"]
 
 
 class WrittenOnly(forms.Textarea):

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from cozechat.catalog.environment import credentials_of
 from cozechat.catalog.models import CozeApp
+from cozechat.catalog.tools import close_kai
 from cozechat.coze.calls import Limits
 from cozechat.coze.client import CozeClient
 from cozechat.coze.types import Credentials
@@ -53,6 +54,7 @@ def is_refusing() -> bool:
 
 async def close_clients() -> None:
     """Close every client of the running loop: the last act of a process or a command."""
+    await close_kai()
     clients = _loops.pop(asyncio.get_running_loop(), None)
     if clients is None:
         return

@@ -177,5 +177,15 @@ def _update_assistant(app: CozeApp) -> None:
         wanted = name.lower()
         free = not Assistant.objects.filter(gateway_name=wanted).exists()
         Assistant.objects.create(app=app, name=name, gateway_name=wanted if free else "", position=0, **ids)
+        if settings.COZE_EMULATED:
+            _make_barista(app)
     else:
+        # The emulator's bot is not known to Coze.
+        app.assistants.filter(bot_id=seed.TOOL_BOT_ID).update(is_active=settings.COZE_EMULATED)
         Assistant.objects.filter(pk=first.pk).update(**ids)
+
+
+def _make_barista(app: CozeApp) -> None:
+    """The emulator's bot that has tools invoked for it."""
+    known = {"app": app, "kind": Assistant.Kind.BOT, "bot_id": seed.TOOL_BOT_ID}
+    Assistant.objects.get_or_create(**known, defaults={"name": "Barista", "position": 1})

@@ -1,7 +1,7 @@
 """Coze apps (credentials) and assistants (what a person picks)."""
 
 from django.conf import settings
-from django.core.validators import RegexValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -85,7 +85,7 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
 
     def offered(self) -> "AssistantQuerySet":
         """Those that a person can pick now, the first being the default."""
-        return self.active().filter(kind=Assistant.Kind.CHAT_WORKFLOW)
+        return self.active().filter(kind__in=Assistant.TALKATIVE)
 
 
 class Assistant(models.Model):
@@ -98,6 +98,9 @@ class Assistant(models.Model):
         BOT = "bot", _("bot")
         WORKFLOW_RUN = "workflow_run", _("workflow run")
         LONG_WORKFLOW_RUN = "long_workflow_run", _("long workflow run")
+
+    # Kinds that a conversation can be had with.
+    TALKATIVE = (Kind.CHAT_WORKFLOW, Kind.BOT)
 
     app = models.ForeignKey(
         CozeApp, on_delete=models.PROTECT, related_name="assistants", verbose_name=_("Coze app")
@@ -153,3 +156,49 @@ class Assistant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class KaiToolQuerySet(models.QuerySet["KaiTool"]):
+    """Questions to the list of tools."""
+
+    def allowed(self) -> "KaiToolQuerySet":
+        """Those that assistants may have invoked."""
+        return self.filter(allowed=True)
+
+
+class KaiTool(models.Model):
+    """A tool of the KAI server: whether assistants may have it invoked, and how long it may take.
+
+    What the server says of a tool changes nothing of that: a tool that it adds is not allowed until somebody
+    allows it here.
+    """
+
+    name = models.CharField(_("name"), max_length=128, unique=True)
+    allowed = models.BooleanField(
+        _("allowed"), default=False, help_text=_("Assistants may have it invoked for whoever talks to them.")
+    )
+    timeout_seconds = models.FloatField(
+        _("time limit in seconds"),
+        default=30,
+        validators=[MinValueValidator(0.1), MaxValueValidator(300)],
+    )
+    title = models.CharField(_("title"), max_length=200, blank=True, help_text=_("What people read."))
+    description = models.TextField(_("description"), blank=True, editable=False)
+    schema = models.JSONField(_("schema of its payload"), default=dict, blank=True, editable=False)
+    seen_at = models.DateTimeField(_("last offered"), null=True, blank=True, editable=False)
+
+    objects = KaiToolQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("KAI tool")
+        verbose_name_plural = _("KAI tools")
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(timeout_seconds__gte=0.1, timeout_seconds__lte=300),
+                name="a_tool_has_a_time_limit",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title or self.name

@@ -12,8 +12,12 @@ Threads = Sequence[Sequence[Utterance]]
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _COFFEE = re.compile(
-    r"咖啡|拿铁|浓缩|美式|手冲|豆子|工具|(?i:\b(?:coffee|espresso|latte|cappuccino|beans?|brew|tool)\b)"
+    r"咖啡|拿铁|浓缩|美式|手冲|豆子|豆机|烘焙|工具"
+    r"|(?i:\b(?:coffee|espresso|latte|cappuccino|beans?|brew|grinder|roast|catalogue|tool)\b)"
 )
+_GRAMS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:克|(?i:g\b|grams?\b))")
+_STEP_BY_STEP = re.compile(r"一步一步|(?i:\bstep by step\b)")
+_ENDLESS = re.compile(r"没完没了|(?i:\bagain and again\b)")
 _SUGGEST_ZH = ("你能做什么?", "画一张表格", "我叫什么名字?")
 _SUGGEST_EN = ("What can you do?", "Draw a table", "What is my name?")
 
@@ -35,7 +39,12 @@ def plan(assistant_id: str, threads: Threads) -> Plan:
 
 
 def plan_with_outputs(outputs: Sequence[str], threads: Threads) -> Plan:
-    """What is said once the tools have run."""
+    """What is said once the tools have run, unless more of them are wanted."""
+    asked = threads[-1][-1].content
+    if _ENDLESS.search(asked):
+        return Plan(Thought(""), tools=_tools_for(asked))
+    if _STEP_BY_STEP.search(asked) and "water_grams" not in outputs[0]:
+        return Plan(Thought(""), tools=(_call("brew_ratio", coffee_grams=18),))
     found = "\n".join(_readable(output) for output in outputs)
     quoted = "\n".join(f"> {line}" for line in found.splitlines()) or "> –"
     if _chinese(threads):
@@ -71,8 +80,29 @@ def _barista(threads: Threads) -> Plan:
     asked = threads[-1][-1].content
     if not _COFFEE.search(asked) or thought.asks_back:
         return Plan(thought)
-    arguments = json.dumps({"query": asked}, ensure_ascii=False)
-    return Plan(replace(thought, text=""), tools=((seed.TOOL, arguments),))
+    return Plan(replace(thought, text=""), tools=_tools_for(asked))
+
+
+# What to say for a tool that is slow, fails, says too much or does not exist: to see what becomes of each.
+_ODD_TOOLS = (
+    (re.compile(r"慢烘|(?i:\bslow roast\b)"), "slow_roast"),
+    (re.compile(r"坏(?:了的|掉的|的)?磨豆机|(?i:\bbroken grinder\b)"), "broken_grinder"),
+    (re.compile(r"完整目录|(?i:\bwhole catalogue\b)"), "whole_catalogue"),
+    (re.compile(r"没有的工具|(?i:\bmissing tool\b)"), "espresso_machine"),
+)
+
+
+def _tools_for(asked: str) -> tuple[tuple[str, str], ...]:
+    """One call for each thing that is wanted; the knowledge base where nothing else is."""
+    calls = [_call(name) for words, name in _ODD_TOOLS if words.search(asked)]
+    grams = _GRAMS.search(asked)
+    if grams:
+        calls.append(_call("brew_ratio", coffee_grams=float(grams[1])))
+    return tuple(calls) or (_call(seed.TOOL, query=asked),)
+
+
+def _call(name: str, **arguments: object) -> tuple[str, str]:
+    return name, json.dumps(arguments, ensure_ascii=False)
 
 
 def _chinese(threads: Threads) -> bool:
@@ -85,6 +115,8 @@ def _readable(output: str) -> str:
         value = json.loads(output)
     except ValueError:
         return output
+    if isinstance(value, dict) and isinstance(value.get("message"), str):
+        return str(value["message"])
     texts = [item for item in value.values() if isinstance(item, str)] if isinstance(value, dict) else []
     return texts[0] if len(texts) == 1 else output
 

@@ -37,7 +37,19 @@ def test_with_nothing_set_the_emulators_demo_is_offered(emulated):
     assert assistant.app.name == "Emulator"
     assert credentials_of(assistant.app).client_id
     assert assistant == default_assistant()
-    assert Assistant.objects.count() == CozeApp.objects.count() == 1
+    assert CozeApp.objects.count() == 1
+    assert list(Assistant.objects.offered().values_list("name", "kind")) == [
+        ("Demo", "chat_workflow"),
+        ("Barista", "bot"),
+    ]
+
+
+def test_the_emulators_bot_is_not_offered_at_coze(emulated):
+    default_assistant()
+    emulated.COZE_EMULATED, emulated.COZE_API_BASE = False, "https://api.coze.cn"
+    emulated.COZE_WORKFLOW_ID, emulated.COZE_APP_ID, emulated.COZE_BOT_ID = "7301", "7302", ""
+    default_assistant()
+    assert [assistant.name for assistant in Assistant.objects.offered()] == ["Demo"]
 
 
 def test_the_settings_app_and_assistant_are_offered(real):

@@ -41,6 +41,25 @@ def test_a_whole_configuration_passes(whole):
     checks.refuse_broken_configuration()
 
 
+@pytest.mark.parametrize(
+    ("url", "key", "code"),
+    [
+        pytest.param("", "", "", id="neither"),
+        pytest.param("https://tools.example.com/mcp", "k", "", id="both"),
+        pytest.param("http://127.0.0.1:9091/mcp", "k", "", id="loopback"),
+        pytest.param("https://tools.example.com/mcp", "", "cozechat.E040", id="no-key"),
+        pytest.param("", "k", "cozechat.E040", id="no-address"),
+        pytest.param("tools.example.com", "k", "cozechat.E041", id="not-an-address"),
+        pytest.param("ftp://tools.example.com/mcp", "k", "cozechat.E041", id="not-http"),
+        pytest.param("http://[::1", "k", "cozechat.E041", id="half-an-address"),
+        pytest.param("http://tools.example.com/mcp", "k", "cozechat.E042", id="unencrypted"),
+    ],
+)
+def test_half_a_tool_server_is_refused(whole, url, key, code):
+    whole.KAI_MCP_URL, whole.KAI_API_KEY = url, key
+    assert set(found()) == ({code} if code else set())
+
+
 def test_no_configuration_passes(settings, monkeypatch):
     for name in [name for name in os.environ if name.startswith("COZE_")]:
         monkeypatch.delenv(name)

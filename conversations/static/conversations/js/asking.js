@@ -76,9 +76,9 @@ export class Asking {
 
   /** Keeps a question, shows it and lets it go. `draft` is the name of the draft that it was. */
   ask(content, { draft } = {}) {
-    const { id, chat } = this.#open;
+    const { id, chat, assistant } = this.#open;
     const online = this.#isOnline();
-    const fields = { conversation: id, chat, content, attempted: online };
+    const fields = { conversation: id, chat, assistant, content, attempted: online };
     const [entry, saved] = this.#outbox.add({ ...fields, draft: draft && { name: draft } });
     if (!id) history.replaceState({ chat }, "");
     this.#place(entry);

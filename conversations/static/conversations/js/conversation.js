@@ -20,13 +20,14 @@ export class OpenConversation {
   #stopping = null;
 
   /**
-   * `chat` names a conversation that has no id yet. `send` says a frame; `onAdopt(id, content)` hears that a
+   * `chat` names a conversation that has no id yet, `assistant` whom it asks if that was chosen. `send` says a frame; `onAdopt(id, content)` hears that a
    * new chat has become a conversation, `onGone(id)` that one does not exist any more, `onChat(chat)` that a
    * new chat is to be shown. `outbox`, `sender` and `isOnline` are for the questions.
    */
-  constructor({ id, chat, thread, send, onAdopt, onGone, onChat, outbox, sender, isOnline }) {
+  constructor({ id, chat, assistant, thread, send, onAdopt, onGone, onChat, outbox, sender, isOnline }) {
     this.id = id;
     this.chat = chat;
+    this.assistant = assistant;
     this.onChat = onChat;
     this.#thread = thread;
     this.#send = send;
@@ -148,9 +149,10 @@ export class OpenConversation {
   #turnFrame(frame) {
     const turn = this.#thread.turn(frame.turn);
     if (!turn) return;
-    const { changed, send, ended, refetch, mismatch } = applyFrame(turn, frame);
+    const { changed, send, ended, refetch, mismatch, begun } = applyFrame(turn, frame);
     if (send) this.#send(send);
     if (changed) this.#thread.changed(turn.id);
+    if (begun) announce(text("steps_using", { tool: begun.title }));
     if (mismatch) this.#thread.countMismatch();
     if (refetch) this.complete();
     if (!ended) return;

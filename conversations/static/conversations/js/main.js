@@ -49,6 +49,7 @@ const sender = new Sender({ outbox, say: send, ready: isOnline, doubt: () => soc
 const open = new OpenConversation({
   id: config.conversation,
   chat: history.state?.chat ?? newClientId(),
+  assistant: config.chosen,
   thread,
   outbox,
   sender,

@@ -3,6 +3,7 @@
 import { addCopyButtons } from "./code.js";
 import { element, fromTemplate, icon, setSafeHtml } from "./dom.js";
 import { renderLive } from "./live.js";
+import { drawSteps, endSteps, isAnyRunning, tickSteps } from "./steps.js";
 import { errorText, text } from "./strings.js";
 import { isTerminal } from "./turns.js";
 
@@ -145,8 +146,10 @@ export function drawTurn(item, turn) {
   }
   drawn.set(item, { generation: turn.generation, count: turn.pieces.length });
   renderLive(item.querySelector(".live"), turn.text.slice(turn.liveFrom));
+  if (isTerminal(turn.status)) endSteps(turn.steps);
+  drawSteps(item, turn.steps);
   const isWaiting = item.querySelector(".waiting");
-  if (turn.text || isTerminal(turn.status)) isWaiting?.remove();
+  if (turn.text || isTerminal(turn.status) || isAnyRunning(turn.steps)) isWaiting?.remove();
   else if (!isWaiting) waiting(item);
   remember(item, turn.text);
   if (isTerminal(turn.status)) endTurn(item, turn);
@@ -159,7 +162,7 @@ function endTurn(item, turn) {
 }
 
 /** Fills an answer from its stored form; whatever was drawn of its turn gives way. */
-export function fillAnswer(item, { id, content, html, status, error, created_at: createdAt }) {
+export function fillAnswer(item, { id, content, html, status, error, steps = [], created_at: createdAt }) {
   item.dataset.message = id;
   drawn.delete(item);
   item.querySelector(".live").replaceChildren();
@@ -167,6 +170,7 @@ export function fillAnswer(item, { id, content, html, status, error, created_at:
   if (html === undefined) renderLive(finished, content);
   else setSafeHtml(finished, html);
   addCopyButtons(finished);
+  drawSteps(item, new Map(steps.map((step) => [step.id, step])));
   remember(item, content);
   showTime(item, createdAt);
   noteAnswer(item, status, error);
@@ -180,5 +184,6 @@ export function startWaitingClock(root) {
       if (seconds >= 3) box.querySelector(".waiting-text").textContent = text("still_working", { n: seconds });
     }
     for (const words of root.querySelectorAll("[data-retry-at]")) countDown(words);
+    tickSteps(root);
   }, 1000);
 }

@@ -15,16 +15,17 @@ export const laneOf = ({ conversation, chat }) => conversation ?? chat;
 
 const inOrder = (one, other) => one.order - other.order || (one.clientId < other.clientId ? -1 : 1);
 
-export const startFrame = ({ clientId, conversation, content }) => ({
+export const startFrame = ({ clientId, conversation, content, assistant }) => ({
   type: "turn.start",
   client_id: clientId,
   conversation,
   content,
+  assistant: assistant ?? null,
   queue: true,
 });
 
 /**
- * An entry is {clientId, conversation, chat, content, createdAt, order, attempted, error?, retryAt?, tries?}.
+ * An entry is {clientId, conversation, chat, assistant?, content, createdAt, order, attempted, error?, retryAt?, tries?}.
  * `attempted`: the server may have it. With `error` and no `retryAt` it is refused: it stays until its
  * author decides, and holds up nobody. With `retryAt` it is said again by itself, and what follows waits.
  */
@@ -97,10 +98,11 @@ export class Outbox {
   }
 
   /** Keeps a question and, in the same step, clears the draft it was. Returns [entry, when it is safe]. */
-  add({ conversation, chat, content, attempted, draft }) {
+  add({ conversation, chat, assistant, content, attempted, draft }) {
     const order = Math.max(0, ...this.all().map((entry) => entry.order)) + 1;
     const clientId = newClientId();
-    const entry = { clientId, conversation, chat, content, createdAt: new Date().toISOString(), order, attempted };
+    const createdAt = new Date().toISOString();
+    const entry = { clientId, conversation, chat, assistant, content, createdAt, order, attempted };
     this.#fresh.set(clientId, entry);
     const saved = this.#change(({ questions, drafts }) => {
       const last = Math.max(0, ...questions.map((known) => known.order));

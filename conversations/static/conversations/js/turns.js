@@ -6,7 +6,7 @@ export const isTerminal = (status) => TERMINAL.has(status);
 
 /**
  * `text` is the whole answer so far, `pieces` its finished blocks as safe HTML and `liveFrom` where the rest,
- * still plain text, begins. `generation` counts how often `pieces` was begun anew.
+ * still plain text, begins. `steps` are the tools that were invoked, by id. `generation` counts how often `pieces` was begun anew.
  */
 export function newTurn(id) {
   return {
@@ -16,6 +16,7 @@ export function newTurn(id) {
     pieces: [],
     generation: 0,
     liveFrom: 0,
+    steps: new Map(),
     status: "in_progress",
     error: null,
     message: null,
@@ -79,7 +80,16 @@ function terminal(turn, frame) {
   const incomplete = frame.length !== undefined && frame.length !== turn.text.length;
   const unrendered = turn.text.slice(turn.liveFrom).trim() !== "";
   turn.syncing = false;
-  return { changed: true, ended: !repeated, refetch: incomplete || unrendered, mismatch: incomplete };
+  const stepsMissing = (frame.steps ?? 0) !== turn.steps.size;
+  const refetch = incomplete || unrendered || stepsMissing;
+  return { changed: true, ended: !repeated, refetch, mismatch: incomplete };
+}
+
+/** A tool is invoked, or has ended: the same id again takes the place of the former. */
+function step(turn, frame) {
+  const isNew = !turn.steps.has(frame.step.id) && frame.step.status === "running";
+  turn.steps.set(frame.step.id, frame.step);
+  return { changed: true, begun: isNew ? frame.step : null };
 }
 
 /** Is this text what the server says it sent? Browsers offer the sum on secure pages only: else nothing is known. */
@@ -98,6 +108,8 @@ export function applyFrame(turn, frame) {
       return html(turn, frame);
     case "turn.sync":
       return sync(turn, frame);
+    case "turn.step":
+      return step(turn, frame);
     default:
       return isTerminal(frame.type.slice("turn.".length)) ? terminal(turn, frame) : {};
   }

@@ -1,0 +1,58 @@
+"""The steps of a turn: tools that were invoked on the way to its answer."""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+# What of a payload or an outcome is kept to be looked at (characters).
+SHOWN = 4_000
+
+
+class Step(models.Model):
+    """One tool that an assistant had invoked; its turn's owner alone sees it.
+
+    One that still runs when its turn has ended was stopped with it: nobody writes that down.
+    """
+
+    class Status(models.TextChoices):
+        """How it fared; the last is what a running one of an ended turn is shown as."""
+
+        RUNNING = "running", _("running")
+        COMPLETED = "completed", _("completed")
+        FAILED = "failed", _("failed")
+        TIMED_OUT = "timed_out", _("took too long")
+        STOPPED = "stopped", _("stopped")
+
+    id = models.BigAutoField(primary_key=True)
+    turn = models.ForeignKey(
+        "conversations.Turn", on_delete=models.CASCADE, related_name="steps", verbose_name=_("turn")
+    )
+    tool = models.CharField(_("tool"), max_length=128)
+    title = models.CharField(_("title"), max_length=200)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RUNNING)
+    payload = models.TextField(_("payload"), blank=True)
+    outcome = models.TextField(_("outcome"), blank=True)
+    started_at = models.DateTimeField(_("started"))
+    seconds = models.FloatField(_("seconds"), null=True)
+
+    class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("steps")
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.tool} ({self.status})"
+
+    def described(self, *, turn_runs: bool = True) -> dict[str, Any]:
+        """As the outside sees it."""
+        stopped = self.status == self.Status.RUNNING and not turn_runs
+        return {
+            "id": self.pk,
+            "tool": self.tool,
+            "title": self.title,
+            "status": str(self.Status.STOPPED if stopped else self.status),
+            "seconds": self.seconds,
+            "payload": self.payload,
+            "outcome": self.outcome,
+        }
