@@ -5,6 +5,7 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -90,7 +91,7 @@ def tuned(database: dict[str, Any], *, var_dir: Path) -> dict[str, Any]:
     """A database of Django's settings, with what this site needs of its kind."""
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # Without these, 344 of 480 concurrent writers were told "database is locked"; with them none.
-        options = {
+        options: dict[str, Any] = {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
