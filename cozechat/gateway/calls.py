@@ -37,6 +37,8 @@ class Call:
         self.pace = rates.Pace(admitted.key)
         self.canceled = False
         self.abandoned = False
+        # Why it failed, while nobody knows yet what it cost.
+        self._unpaid: Refusal | None = None
         # Which call is told: an earlier one, if this repeats it.
         self.told_id = admitted.request_id
         self._spawn = spawn
@@ -112,6 +114,8 @@ class Call:
             outcome = refusal
         # Whoever hears the end may call again at once: slot and conversation are free by now.
         self.outlet.end(outcome)
+        if self._unpaid is not None:
+            await self._pay_late(self._unpaid)
         await self._place.leave(self.inquiry.asking, keep=self.abandoned)
 
     async def _is_told_again(self) -> bool:
@@ -211,13 +215,17 @@ class Call:
         elif not self.abandoned:
             await self._note(failure)
             await self._remember(failure)
-            asking = self.inquiry.asking
-            if asking is not None and asking.cost_is_open:
-                # That may be known in half a minute only, and what the client has waited for is over.
-                self.outlet.end(failure)
-                await self._place.learn_cost(asking)
-            await books.settle(self, ending=Ending.FAILED, code=failure.code)
+            if self.inquiry.asking is not None and self.inquiry.asking.cost_is_open:
+                self._unpaid = failure
+            else:
+                await books.settle(self, ending=Ending.FAILED, code=failure.code)
         # Else it goes on at Coze: its hold stays open until somebody has heard how it ended.
+
+    async def _pay_late(self, failure: Refusal) -> None:
+        """What it cost may be known in half a minute only; the client and its slot do not wait for that."""
+        assert self.inquiry.asking is not None  # noqa: S101 - see `_fail`
+        await self._place.learn_cost(self.inquiry.asking)
+        await books.settle(self, ending=Ending.FAILED, code=failure.code)
 
     async def _note(self, failure: Refusal) -> None:
         """A run that waits is remembered before its client hears how to go on."""

@@ -108,7 +108,8 @@ def test_after_a_thousand_streams_left_early_the_pool_still_serves(leave: Leave)
         assert pool.connections == []
         return took
 
-    assert run(scene, ENDLESS, limits=FEW) < 2
+    # Whoever finds no slot waits for 5 s, and then fails.
+    assert run(scene, ENDLESS, limits=FEW) < 5
 
 
 def test_cancelled_calls_leave_the_pool_whole():
