@@ -8,6 +8,10 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
+from cozechat.catalog.environment import default_assistant
+from cozechat.usage.models import Account, Price
+from cozechat.usage.money import CREDIT
+from cozechat.usage.reconciling import audit
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +53,26 @@ def test_a_second_run_changes_nothing_and_prints_the_same_passwords():
     for name, account in first.items():
         assert second[name]["password"] == account["password"]
         assert account["password"] in text
+
+
+def test_beside_the_emulator_each_can_spend_and_the_demo_has_a_price():
+    accounts()
+    accounts()
+
+    for name in ("alice", "bob", "admin"):
+        assert Account.objects.get(owner__username=name).available == 10 * CREDIT
+    assert Price.objects.get(app=default_assistant().app).input_price == CREDIT // 1000
+    assert audit() == []
+
+
+def test_a_site_that_has_prices_keeps_them_and_real_coze_gives_nothing_away(settings):
+    Price.objects.create(scope="model", name="mine", is_free=True, input_price=0, output_price=0)
+    accounts()
+    assert list(Price.objects.values_list("name", flat=True)) == ["mine"]
+    run("--remove")
+    settings.COZE_EMULATED = False
+    run("--force")
+    assert not Account.objects.filter(owner__username="alice").exists()
 
 
 def test_two_installations_have_different_passwords(settings, tmp_path):

@@ -202,6 +202,12 @@ def test_the_numbers_of_a_drawing_are_numbers_in_every_language(language, alice)
     assert all(re.fullmatch(r"-?\d+(\.\d+)?%?", number) for number in numbers)
 
 
+def test_the_scale_of_what_was_free_is_in_credits(alice):
+    put(alice, AT, cost=0)
+    scale = re.search(r'class="plot-scale".*?</div>', read(client_of(alice), **DAYS), re.DOTALL)[0]
+    assert re.findall(r"<span>([^<]+)</span>", scale) == ["1.00", "0.50", "0"]
+
+
 @pytest.mark.parametrize("low", [True, False])
 def test_who_wants_to_know_is_told_that_little_is_left(low, alice):
     fund(alice, 10**9)

@@ -9,9 +9,14 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
+from cozechat.catalog import environment
 from cozechat.env import kept_secret
+from cozechat.usage import crediting
+from cozechat.usage.models import Price
+from cozechat.usage.money import CREDIT
 
 # Reserved by RFC 2606: no mail ever arrives there, and nobody signs up with it by chance.
 DEMO_DOMAIN = "demo.invalid"
@@ -53,6 +58,8 @@ class Command(BaseCommand):
                 "Demo accounts belong to the emulator; with real Coze credentials say --force."
             )
         accounts = [_ensure(name, password=_demo_password()) for name in RIGHTS]
+        if settings.COZE_EMULATED:
+            _stock([account["username"] for account in accounts if account["created"]])
         self._print_accounts(accounts, as_json=options["json"])
 
     def _print_removed(self, names: list[str], *, as_json: bool) -> None:
@@ -85,6 +92,19 @@ def _ensure(name: str, *, password: str) -> DemoAccount:
     # Confirmed, so that they can log in where confirmation is mandatory.
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
     return DemoAccount(username=name, password=password, created=True)
+
+
+def _stock(names: list[str]) -> None:
+    """A price and a few credits, so that a key that is made on the page can be used at once."""
+    assistant = environment.default_assistant()
+    if not names or assistant is None:
+        return
+    if not Price.objects.exists():
+        Price.objects.create(
+            scope=Price.Scope.APP, app=assistant.app, input_price=CREDIT // 1000, output_price=CREDIT // 500
+        )
+    for user in User.objects.filter(username__in=names):
+        crediting.top_up(user.pk, amount=10 * CREDIT, ref=f"demo {user.session_name}", now=timezone.now())
 
 
 def _remove() -> list[str]:

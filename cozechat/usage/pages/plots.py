@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cozechat.usage.money import short
+from cozechat.usage.money import CREDIT, short
 from cozechat.usage.pages.sums import Cell
 
 HEIGHT = 200
@@ -137,7 +137,9 @@ def draw(
         {rank: heaps[slot, rank] for rank in sorted(kinds) if (slot, rank) in heaps}
         for slot in range(len(labels))
     ]
-    top = _round_up(max((sum(column.values()) for column in columns), default=0))
+    highest = max((sum(column.values()) for column in columns), default=0)
+    # Where all of it was free, the scale is in whole credits and not in the smallest parts of one.
+    top = _round_up(highest or (CREDIT if measure is Measure.COST else 0))
     series = tuple(
         Series(
             rank,
