@@ -30,8 +30,9 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     items, cursor = listing.conversations(user)
     default = default_assistant()
     chosen = None if conversation else _chosen(request.GET.get("assistant", ""))
-    talking = conversation.assistant if conversation else chosen or default
-    assistant = _describe_assistant(talking)
+    # Whom a new chat asks: the page may begin one without being loaded anew.
+    greeting = _describe_assistant(chosen or default)
+    assistant = _describe_assistant(conversation.assistant) if conversation else greeting
     context = {
         "conversations": items,
         "conversations_next": cursor,
@@ -39,7 +40,8 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         "messages": messages,
         "messages_older": older,
         "assistant": assistant,
-        "assistants": [] if conversation else list(Assistant.objects.offered()),
+        "greeting": greeting,
+        "assistants": list(Assistant.objects.offered()),
         "page_config": _config(user, conversation=conversation, assistant=assistant)
         | {"chosen": str(chosen.pk) if chosen else None},
     }

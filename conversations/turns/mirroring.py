@@ -7,6 +7,7 @@ restart forgets nothing and doing it twice does no harm.
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db.models import F
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 EVERY = 1.0
 _LOOK_EVERY = 30.0
 _BATCH = 20
+# No statement takes more parameters than a few hundred with ease.
+_MOST_WAITING = 500
 _LONGEST_WAIT = 3600.0
 # A deleted conversation without a Coze id might still be getting one from a turn that was just ended.
 _STUB_LIFE = timedelta(minutes=15)
@@ -48,9 +51,9 @@ class Mirror:
         if now < self._look_at:
             return
         self._look_at = now + _LOOK_EVERY
-        for conversation in await database.run(_differing):
-            if now >= self._wait_until.get(conversation.pk, (0.0, 0.0))[0]:
-                await self._bring_in_line(conversation)
+        waiting = [pk for pk, (until, _wait) in self._wait_until.items() if now < until]
+        for conversation in await database.run(_differing, but=waiting[-_MOST_WAITING:]):
+            await self._bring_in_line(conversation)
         await clear_leftovers()
 
     async def finish(self, conversation_ids: list[uuid.UUID]) -> None:
@@ -71,10 +74,12 @@ class Mirror:
             self._wait_until.pop(conversation.pk, None)
 
 
-def _differing(*, only: list[uuid.UUID] | None = None) -> list[Conversation]:
+def _differing(*, only: list[uuid.UUID] | None = None, but: Sequence[uuid.UUID] = ()) -> list[Conversation]:
+    """Some that differ. Those that failed lately (`but`) leave their places to others."""
     rows = Conversation.objects.select_related("owner", "assistant__app").exclude(coze_conversation_id="")
     if only is not None:
         rows = rows.filter(pk__in=only)
+    rows = rows.exclude(pk__in=but).order_by("pk")
     renamed = rows.filter(deleted_at=None).exclude(title="").exclude(title=F("coze_title"))
     Conversation.objects.filter(coze_conversation_id="", deleted_at__lt=timezone.now() - _STUB_LIFE).delete()
     return [*rows.exclude(deleted_at=None)[:_BATCH], *renamed[:_BATCH]]

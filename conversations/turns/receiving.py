@@ -1,6 +1,6 @@
 """A message that Coze, or an automation beside it, tells us of: into its conversation once, and to its owner's tabs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
@@ -38,6 +38,12 @@ class Utterance:
     chat_id: str
     role: Message.Role
     content: str
+    # What the page shows of an answer; drawn before any transaction.
+    html: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        is_answer = self.role == Message.Role.ASSISTANT
+        object.__setattr__(self, "html", rendering.render(clean(self.content)) if is_answer else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def _conversation(coze_id: str, *, app: CozeApp) -> Conversation:
     rows = Conversation.objects.filter(
         assistant__app=app, coze_conversation_id=coze_id, deleted_at=None
     ).exclude(coze_conversation_id="")
-    found = list(rows.select_for_update()[:2])
+    found = list(rows.select_for_update(of=("self",))[:2])
     if not found:
         raise NoConversation
     if len(found) > 1:
@@ -100,7 +106,7 @@ def _store(utterance: Utterance, conversation: Conversation) -> Message:
         coze_message_id=utterance.message_id,
         role=utterance.role,
         content=content,
-        html=rendering.render(content) if is_answer else "",
+        html=utterance.html,
         html_version=rendering.VERSION if is_answer else 0,
     )
     Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now())

@@ -131,7 +131,7 @@ async def _state(probe: Callable[[], Awaitable[bool]]) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             return OK if await probe() else FAILING
-    except (TimeoutError, OSError, DatabaseError):
+    except (TimeoutError, OSError, ValueError, DatabaseError):
         return FAILING
 
 

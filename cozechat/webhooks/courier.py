@@ -11,11 +11,12 @@ from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from django.db import models
 from django.utils import timezone
 
 from cozechat import database
 from cozechat.webhooks import comparing
-from cozechat.webhooks.handling import handle
+from cozechat.webhooks.handling import LEASE, handle
 from cozechat.webhooks.intake import intake
 from cozechat.webhooks.models import Event, UsageComparison
 
@@ -23,8 +24,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
 COMPARE_EVERY = 60.0
-CLEAR_EVERY = 3600.0
-LEASE = timedelta(seconds=30)
+CLEAR_EVERY = 60.0
 KEPT = timedelta(days=30)
 COMPARISONS_KEPT = timedelta(days=365)
 _BATCH = 20
@@ -84,11 +84,13 @@ class Courier:
     async def round(self) -> bool:
         """Handle one batch; whether there was anything."""
         claimed = await database.run(_claim)
-        for number, event in enumerate(claimed):
-            if self._leaving:
-                await database.run(_release, claimed[number:])
-                break
-            await self._handle(event)
+        left = list(claimed)
+        try:
+            while left and not self._leaving:
+                await self._handle(left.pop(0))
+        finally:
+            if left:
+                await database.run(_release, left)
         return bool(claimed)
 
     async def _handle(self, event: Event) -> None:
@@ -102,7 +104,10 @@ class Courier:
         for chore, every in ((comparing.compare_again, COMPARE_EVERY), (clear, CLEAR_EVERY)):
             if time.monotonic() >= self._due[chore]:
                 self._due[chore] = time.monotonic() + every
-                await database.run(_at_this_time, chore)
+                done = await database.run(_at_this_time, chore)
+                if chore is clear and done >= _CLEARED_AT_ONCE:
+                    # There is more of it than one portion.
+                    self._due[chore] = time.monotonic() + LOOK_EVERY
 
 
 def _claim() -> list[Event]:
@@ -115,19 +120,25 @@ def _handle(event: Event) -> None:
 
 def _release(events: list[Event]) -> None:
     for event in events:
-        event.put_off(until=timezone.now(), reason="", counts=False)
+        event.let_go(now=timezone.now())
 
 
-def _at_this_time(chore: Callable[..., Any]) -> None:
-    chore(now=timezone.now())
+def _at_this_time(chore: Callable[..., Any]) -> int:
+    return int(chore(now=timezone.now()) or 0)
 
 
 def clear(*, now: Any) -> int:
-    """Delete what was brought to its end long ago; returns how many events went."""
-    UsageComparison.objects.filter(first_at__lt=now - COMPARISONS_KEPT).delete()
-    old = Event.objects.filter(ended_at__lt=now - KEPT).order_by("ended_at").values_list("pk", flat=True)
-    deleted, _of_what = Event.objects.filter(pk__in=list(old[:_CLEARED_AT_ONCE])).delete()
-    return deleted
+    """Delete a portion of what was brought to its end long ago, and of deleted conversations; returns how many rows."""
+    old = Event.objects.filter(ended_at__lt=now - KEPT).order_by("ended_at")
+    orphaned = Event.objects.filter(conversation__deleted_at__isnull=False).exclude(state=Event.State.WAITING)
+    compared = UsageComparison.objects.filter(first_at__lt=now - COMPARISONS_KEPT).order_by("first_at")
+    return max(_delete_some(rows) for rows in (old, orphaned, compared))
+
+
+def _delete_some(rows: models.QuerySet[Any]) -> int:
+    some = list(rows.values_list("pk", flat=True)[:_CLEARED_AT_ONCE])
+    rows.model._default_manager.filter(pk__in=some).delete()
+    return len(some)
 
 
 _couriers: WeakKeyDictionary[asyncio.AbstractEventLoop, Courier] = WeakKeyDictionary()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +17,14 @@ from cozechat.webhooks.models import Event
 
 logger = logging.getLogger(__name__)
 
+# A claim lasts so long; what a process that died had claimed, another one claims then.
+LEASE = timedelta(seconds=30)
 # Seconds until an event that could not be handled is tried again; after the last it has failed.
 PAUSES = (5, 30, 120, 600, 3600)
 _WHILE_A_TURN_RUNS = timedelta(seconds=2)
 
 State, Source = Event.State, Event.Source
+_Ended = tuple[Event.State, str, Conversation | None]
 
 
 class _Taken(Exception):
@@ -29,12 +33,15 @@ class _Taken(Exception):
 
 def handle(event: Event, *, now: datetime) -> None:
     """Bring a claimed event to its end, or put it off. Never raises for what the event says."""
+    if not event.begin(until=now + LEASE):
+        return
     if event.attempts > len(PAUSES) + 1:
         event.end(State.FAILED, now=now, reason="Given up: the processes that handled it have died.")
         return
     try:
+        act = _planned(event, now=now)
         with transaction.atomic():
-            _act(event, now=now)
+            _end(event, *act(), now=now)
     except _Taken:
         logger.info("event %s is handled elsewhere", event.pk)
     except Unwanted as why:
@@ -49,18 +56,27 @@ def handle(event: Event, *, now: datetime) -> None:
         _try_again(event, why=type(error).__name__, now=now)
 
 
-def _act(event: Event, *, now: datetime) -> None:
+def _planned(event: Event, *, now: datetime) -> Callable[[], _Ended]:
+    """What is to be done in the transaction; all that takes its time has been done before."""
     data = _data_of(event)
-    ended: tuple[Event.State, str, Conversation | None] = (State.HANDLED, "", None)
     match event.source, event.kind:
         case Source.WEBHOOK, messages.KIND:
-            conversation, remark = messages.take(data, event_id=event.event_id)
-            ended = (State.HANDLED, remark, conversation)
+            told = messages.read(data, event_id=event.event_id)
+            return lambda: _take_message(told)
         case Source.CALLBACK, kind if kind in comparing.KINDS:
-            comparing.take(data, now=now)
+            return lambda: _compare(data, now=now)
         case _:
-            ended = (State.IGNORED, f"Nothing is done about {event.kind}.", None)
-    _end(event, *ended, now=now)
+            return lambda: (State.IGNORED, f"Nothing is done about {event.kind}.", None)
+
+
+def _take_message(told: messages.Told) -> _Ended:
+    conversation, remark = messages.take(told)
+    return State.HANDLED, remark, conversation
+
+
+def _compare(data: dict[str, Any], *, now: datetime) -> _Ended:
+    comparing.take(data, now=now)
+    return State.HANDLED, "", None
 
 
 def _end(

@@ -1,5 +1,6 @@
 """`conversation.message`: a message finds its conversation, and through it its owner."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from conversations import turns
@@ -12,21 +13,34 @@ from cozechat.webhooks.facts import BadFact, identifier
 KIND = "conversation.message"
 # What people are shown; the rest (function calls, follow-up questions …) is the bot talking to itself.
 _SHOWN = ("", "answer", "question")
+# Characters; drawing so many takes about a second.
+_LONGEST = 100_000
 
 
 class Unwanted(Exception):
     """Nothing is to be done about this event; the message says why."""
 
 
-def take(data: dict[str, Any], *, event_id: str) -> tuple[Conversation, str]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message that was read and drawn, and the Coze app whose conversation it belongs to."""
+
+    utterance: Utterance
+    app: CozeApp
+
+
+def read(data: dict[str, Any], *, event_id: str) -> Told:
+    """What the event says. Drawing a long answer takes its time, so no transaction is open. Raises BadFact, Unwanted."""
+    return Told(_read(data, _message_in(data), event_id=event_id), _app(data))
+
+
+def take(told: Told) -> tuple[Conversation, str]:
     """Store the message; returns its conversation, and a remark where nothing was stored.
 
-    Raises BadFact, Unwanted, turns.TurnStillRuns.
+    Raises Unwanted, turns.TurnStillRuns.
     """
-    said = _message_in(data)
-    utterance = _read(data, said, event_id=event_id)
     try:
-        receipt = turns.receive(utterance, app=_app(data))
+        receipt = turns.receive(told.utterance, app=told.app)
     except turns.NoConversation:
         raise Unwanted("No conversation here has this id.") from None
     except turns.SeveralConversations:
@@ -48,7 +62,7 @@ def _read(data: dict[str, Any], said: dict[str, Any], *, event_id: str) -> Utter
         raise Unwanted("This kind of message is not shown.")
     both = {**said, **data}
     content = said.get("content")
-    if not isinstance(content, str):
+    if not isinstance(content, str) or len(content) > _LONGEST:
         raise BadFact("content")
     if not clean(content).strip():
         raise Unwanted("There is nothing in this message.")

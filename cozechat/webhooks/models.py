@@ -32,7 +32,7 @@ class EventQuerySet(models.QuerySet["Event"]):
             return []
         claim = uuid.uuid4()
         taken = self.due(now).filter(pk__in=wanted)
-        taken.update(claim=claim, due_at=now + lease, attempts=F("attempts") + 1)
+        taken.update(claim=claim, due_at=now + lease)
         return list(self.filter(claim=claim, state=Event.State.WAITING).order_by("pk"))
 
     def replay(self, *, now: datetime) -> int:
@@ -115,11 +115,25 @@ class Event(models.Model):
         held = Event.objects.held(self)
         return bool(held.update(state=state, ended_at=now, reason=reason[:300], claim=None, **fields))
 
+    def begin(self, *, until: datetime) -> bool:
+        """Taken in hand, which counts as an attempt even if nobody lives to tell how it went.
+
+        False: somebody else has claimed it meanwhile. The claim lasts `until` then.
+        """
+        if not Event.objects.held(self).update(attempts=F("attempts") + 1, due_at=until):
+            return False
+        self.attempts += 1
+        return True
+
     def put_off(self, *, until: datetime, reason: str, counts: bool) -> bool:
         """Let it be tried again later; what it only has to wait for does not count as an attempt."""
         attempts = self.attempts if counts else self.attempts - 1
         held = Event.objects.held(self)
         return bool(held.update(due_at=until, reason=reason[:300], claim=None, attempts=attempts))
+
+    def let_go(self, *, now: datetime) -> bool:
+        """Claimed and not begun: anybody may have it at once."""
+        return bool(Event.objects.held(self).update(due_at=now, claim=None))
 
 
 class UsageComparison(models.Model):

@@ -37,6 +37,21 @@ def ends(chat: Chat) -> None:
     expect(chat.answers.last).to_have_attribute("data-status", "completed", timeout=LONG)
 
 
+def test_a_new_chat_beside_a_baristas_asks_whom_it_shows(chat: Chat) -> None:
+    pick_barista(chat)
+    chat.ask("How do I make a latte?")
+    ends(chat)
+    chat.page.reload()
+    chat.connected()
+
+    chat.page.get_by_role("link", name="New chat").click()
+    expect(chat.page.get_by_role("link", name="Demo")).to_have_attribute("aria-current", "true")
+    expect(chat.page.locator("#greeting")).not_to_contain_text("latte")
+    chat.ask("Hello, my name is Sam")
+    ends(chat)
+    chat.says("Sam")
+
+
 def test_a_tool_is_seen_unfolded_and_kept(chat: Chat) -> None:
     pick_barista(chat)
     picture(chat, "greeting")

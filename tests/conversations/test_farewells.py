@@ -4,13 +4,14 @@ import asyncio
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from conversations import turns
 from conversations.models import Conversation, CozeLeftover
 from cozechat import database
 from cozechat.catalog.clients import coze_client
-from cozechat.catalog.models import CozeApp
+from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.coze.errors import ConversationNotFound
 from cozechat.coze.types import Caller
 
@@ -64,6 +65,37 @@ async def test_what_cannot_be_deleted_now_is_deleted_later(coze, alice, tab):
     turns.engine().mirror.wake()
     await turns.engine().mirror.work()
     assert (left, await database.run(CozeLeftover.objects.count)) == (1, 0)
+
+
+def deleted_where_coze_refuses(owner: User, *, count: int) -> None:
+    broken = CozeApp.objects.create(
+        name="broken", base_url="http://127.0.0.1:1", client_id="x", public_key_id="y"
+    )
+    ids = {"workflow_id": "7001", "coze_app_id": "7002"}
+    assistant = Assistant.objects.create(app=broken, name="Broken", position=999, **ids)
+    for number in range(count):
+        Conversation.objects.create(
+            owner=owner, assistant=assistant, coze_conversation_id=f"80{number:02}", deleted_at=timezone.now()
+        )
+
+
+async def test_what_coze_refuses_to_delete_keeps_nothing_else_waiting(coze, alice, bob, tab):
+    await database.run(deleted_where_coze_refuses, bob, count=45)
+    async with tab(alice) as page:
+        await page.say("hello")
+    mine = await database.run(lambda: Conversation.objects.get(owner=alice))
+    await database.run(turns.delete_conversation, alice, conversation_id=mine.pk)
+
+    for _round in range(4):
+        turns.engine().mirror.wake()
+        await turns.engine().mirror.work()
+
+    assert not await database.run(Conversation.objects.filter(pk=mine.pk).exists)
+    assert await gone_at_coze(
+        await database.run(CozeApp.objects.exclude(name="broken").get),
+        alice.session_name,
+        mine.coze_conversation_id,
+    )
 
 
 @pytest.mark.django_db

@@ -58,6 +58,13 @@ async def test_a_service_that_accepts_and_never_answers_is_failing_in_time(setti
     assert found.services["database"] == "ok"
 
 
+async def test_an_address_that_is_none_is_failing_and_no_fault_of_ours(coze):
+    from cozechat.catalog.models import CozeApp
+
+    await CozeApp.objects.acreate(name="typo", base_url="https://api.coze.cn:99999")
+    assert (await Pulse().health()).status == "degraded"
+
+
 async def test_a_database_that_hangs_keeps_nobody_waiting(coze, monkeypatch):
     """The one thing that no transport can fake for SQLite: a query that does not come back."""
     stuck = asyncio.Event()

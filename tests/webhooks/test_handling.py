@@ -115,7 +115,9 @@ def test_an_event_in_somebody_s_hands_is_not_claimed_until_their_time_is_over(th
     assert claim() == []
     Event.objects.update(due_at=timezone.now())
     (again,) = claim()
-    assert (again.pk, again.attempts) == (event.pk, 2)
+    assert again.pk == event.pk
+    assert not event.begin(until=timezone.now())
+    assert again.begin(until=timezone.now())
 
 
 def test_whoever_slept_through_their_claim_changes_nothing(thread: Conversation) -> None:
@@ -165,10 +167,24 @@ def test_an_event_that_kills_whoever_handles_it_is_given_up(thread: Conversation
     for _each in range(len(PAUSES) + 2):
         Event.objects.update(due_at=timezone.now())
         (claimed,) = claim()
+        # Then its process dies.
+        assert claimed.begin(until=timezone.now())
     handle(claimed, now=timezone.now())
     event = Event.objects.get()
     assert (event.state, Message.objects.count()) == ("failed", 0)
     assert "died" in event.reason
+
+
+def test_events_that_wait_beside_one_that_kills_are_not_given_up_with_it(thread: Conversation) -> None:
+    for number in range(5):
+        store(message_event(COZE_ID, f"word {number}"))
+    for _each in range(len(PAUSES) + 5):
+        Event.objects.update(due_at=timezone.now())
+        assert len(claim()) == 5
+    Event.objects.update(due_at=timezone.now())
+    for event in claim():
+        handle(event, now=timezone.now())
+    assert Message.objects.count() == 5
 
 
 def test_a_replayed_event_is_handled_anew_and_adds_nothing(thread: Conversation) -> None:
@@ -194,9 +210,28 @@ def test_a_failed_event_is_replayed_once_its_cause_is_mended(alice: Any) -> None
 
 def test_what_waits_is_not_replayed(thread: Conversation) -> None:
     waiting(message_event(COZE_ID))
-    claim()
+    (event,) = claim()
+    event.begin(until=timezone.now())
     assert Event.objects.all().replay(now=timezone.now()) == 0
     assert Event.objects.get().attempts == 1
+
+
+def test_words_go_with_their_conversation(thread: Conversation) -> None:
+    waiting(message_event(COZE_ID, "words of Alice"))
+    handle(claim()[0], now=timezone.now())
+    assert courier.clear(now=timezone.now()) == 0
+    Conversation.objects.update(deleted_at=timezone.now())
+    assert courier.clear(now=timezone.now()) == 1
+    assert not Event.objects.exists()
+
+
+def test_a_message_that_is_too_long_to_draw_fails_by_name(thread: Conversation) -> None:
+    waiting(message_event(COZE_ID, "x" * 100_001))
+    handle(claim()[0], now=timezone.now())
+    assert (Event.objects.get().state, Event.objects.get().reason) == (
+        "failed",
+        "'content' is missing or wrong",
+    )
 
 
 def test_old_events_go_and_those_that_wait_stay(thread: Conversation) -> None:
