@@ -7,8 +7,9 @@ import psutil
 
 SLOW = "slowly count to 400"
 AT_ONCE = 30
-# Threads that the process starts once, when they are first needed: for the database, for what blocks.
-ITS_OWN = 12
+# Threads that the process starts once, when they are first needed: for the database, for what blocks. With one for
+# each stream there would be more than AT_ONCE of them.
+ITS_OWN = 24
 
 
 def test_streams_under_way_hold_no_thread_each(site, key):
