@@ -213,6 +213,8 @@ async def test_a_queued_question_pays_when_its_turn_comes_and_fails_if_nothing_i
         first = await page.ask(LONG)
         later = [await page.ask(f"hello {number}", conversation=first.conversation) for number in range(3)]
         assert len(await database.run(states)) == 1
+        # What Coze has taken is paid for, though it is stopped.
+        await page.until("turn.delta")
         await page.send("turn.stop", turn=first.turn)
         ends = [await each.end() for each in (first, *later)]
         assert [end["type"] for end in ends] == ["turn.canceled", "turn.completed"] + ["turn.failed"] * 2
