@@ -120,7 +120,8 @@ class TurnQuerySet(models.QuerySet["Turn"]):
 
     def leased(self, lease: uuid.UUID) -> Self:
         """Running turns that this lease holds: what their engine may write to."""
-        return self.running().filter(lease=lease)
+        # What the last two say holds of every leased turn; they make the index of leases serve.
+        return self.running().filter(lease=lease, ended_at=None, lease_until__isnull=False)
 
     def orphaned(self, now: datetime) -> Self:
         """Running turns whose engine has gone silent."""
