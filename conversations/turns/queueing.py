@@ -34,9 +34,10 @@ def begin_next(conversation_id: uuid.UUID) -> Begun | None:
     account wait, and those of an owner of whom as many answers run as may.
     """
     waiting = _waiting().filter(conversation_id=conversation_id, turn__owner__is_active=True)
-    turn_id, owner_id = waiting.values_list("turn_id", "turn__owner_id").first() or (None, None)
-    if turn_id is None or is_full(owner_id):
+    first = waiting.values_list("turn_id", "turn__owner_id").first()
+    if first is None or is_full(first[1]):
         return None
+    turn_id = first[0]
     now = timezone.now()
     running = Turn.objects.running().filter(conversation=OuterRef("conversation"))
     try:
