@@ -31,7 +31,7 @@ def begin_next(conversation_id: uuid.UUID) -> Begun | None:
     """Begin the oldest queued turn, if nothing runs in its conversation; None when there is nothing to begin.
 
     One that nothing is left to pay for has ended instead: `refused` says why. The questions of a deactivated
-    account wait, and those of an owner of whom as many answers run as may.
+    account wait, and those of an owner of whom as many answers run as may, or whose other calls hold the money.
     """
     waiting = _waiting().filter(conversation_id=conversation_id, turn__owner__is_active=True)
     first = waiting.values_list("turn_id", "turn__owner_id").first()
@@ -48,18 +48,27 @@ def begin_next(conversation_id: uuid.UUID) -> Begun | None:
                 return None
             begun = look_up(turn_id)
             begun = begun and _with_hold(begun, now=now)
-    except IntegrityError:
+    except (IntegrityError, _MoneyHeld):
         return None
     if begun and begun.refused:
         _touch(turn_id)
     return begun
 
 
+class _MoneyHeld(Exception):
+    """What would pay for a question may come back: it is only set aside for the owner's other calls."""
+
+
 def _with_hold(begun: Begun, *, now: datetime) -> Begun:
+    """Raises _MoneyHeld."""
     turn, assistant = begun.turn, begun.conversation.assistant
+    # Looked at first: a hold that ends in between must not leave the question without money and without hope.
+    may_come_back = metering.is_holding(turn.owner_id)
     try:
         is_held = metering.reserve(turn, assistant=assistant, question=begun.question.content, now=now)
     except NotCovered as why:
+        if may_come_back:
+            raise _MoneyHeld from None
         Turn.objects.filter(pk=turn.pk).update(
             status=Turn.Status.FAILED,
             error_code=failures.NOT_COVERED,
