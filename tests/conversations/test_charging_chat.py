@@ -214,6 +214,7 @@ async def test_a_queued_question_pays_when_its_turn_comes_and_fails_if_nothing_i
     await database.run(lambda: charged(limit=2 * CREDIT))
     async with tab(alice) as page:
         first = await page.ask(LONG)
+        await first.words()
         later = [await page.ask(f"hello {number}", conversation=first.conversation) for number in range(3)]
         assert len(await database.run(states)) == 1
         await page.send("turn.stop", turn=first.turn)

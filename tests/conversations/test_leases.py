@@ -10,6 +10,7 @@ from datetime import timedelta
 from importlib import import_module
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -136,8 +137,10 @@ async def test_an_engine_that_lost_its_turn_writes_nothing_more(coze, alice, tab
 
 
 def _take_away(turn) -> None:
-    Turn.objects.filter(pk=turn).update(lease_until=timezone.now() - timedelta(seconds=1))
-    (orphan,) = orphans.claim()
+    # Together: its engine, which lives, might renew the lease in between.
+    with transaction.atomic():
+        Turn.objects.filter(pk=turn).update(lease_until=timezone.now() - timedelta(seconds=1))
+        (orphan,) = orphans.claim()
     assert orphans.settle(orphan, answer=None).turn.status == "interrupted"
     Message.objects.filter(turn_id=turn, role="assistant").update(content="what the other kept")
 
