@@ -5,13 +5,14 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
-from conversations.models import Conversation, CozeLeftover
+from conversations.models import Conversation, CozeLeftover, Turn
 from conversations.turns import metering
 from conversations.turns.engine import from_thread
 
 
 def note_what_is_left(*, instance: User, **_: Any) -> None:
     """Receiver of `pre_delete`: afterwards nobody could say any more what belonged to this user, or what it cost."""
+    _lock(owner=instance)
     metering.meter_running(owner=instance)
     rows = Conversation.objects.filter(owner=instance).exclude(coze_conversation_id="")
     CozeLeftover.objects.bulk_create(
@@ -21,4 +22,12 @@ def note_what_is_left(*, instance: User, **_: Any) -> None:
         ],
         ignore_conflicts=True,
     )
+    # What began after Django had collected what to delete is deleted with the rest.
+    Conversation.objects.filter(owner=instance).delete()
     transaction.on_commit(lambda: from_thread(lambda engine: engine.mirror.wake()))
+
+
+def _lock(*, owner: User) -> None:
+    """Turns, then conversations, both before any hold or account: as whoever ends a turn or begins one."""
+    for rows in (Turn.objects.filter(status__in=Turn.OPEN), Conversation.objects.all()):
+        list(rows.filter(owner=owner).select_for_update().order_by("pk").values_list("pk"))

@@ -120,7 +120,12 @@ class TurnQuerySet(models.QuerySet["Turn"]):
 
     def leased(self, lease: uuid.UUID) -> Self:
         """Running turns that this lease holds: what their engine may write to."""
-        return self.running().filter(lease=lease)
+        # What the last two say holds of every leased turn; they make the index of leases serve.
+        return self.running().filter(lease=lease, ended_at=None, lease_until__isnull=False)
+
+    def running_of(self, owner_id: int) -> Self:
+        """The owner's running turns, in all conversations."""
+        return self.running().filter(owner_id=owner_id, ended_at=None, lease_until__isnull=False)
 
     def orphaned(self, now: datetime) -> Self:
         """Running turns whose engine has gone silent."""

@@ -72,6 +72,8 @@ KAI_API_KEY = env.text("KAI_API_KEY")
 TURN_CONTENT_LIMIT = 32_768
 TURN_SECONDS = 600
 TURN_ANSWER_LIMIT = 4 * 1024 * 1024
+# Answers of one user at the same time: all users share Coze's streams.
+TURNS_AT_ONCE = 8
 DRAIN_SECONDS = 20
 
 # --- The gateway --------------------------------------------------------------------------------------

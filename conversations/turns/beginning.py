@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,6 +21,8 @@ from cozechat.catalog.models import Assistant
 LEASE = timedelta(seconds=15)
 # How many questions may wait in one conversation.
 QUEUE = 10
+# When to try again where a user's answers run already, all that may (seconds).
+_FULL_RETRY = 5
 _TITLE_CHARACTERS = 60
 
 
@@ -50,12 +53,12 @@ def begin(user: User, *, frame: TurnStart, is_free: bool = False) -> Begun:
     """Store question and turn; the same `client_id` again finds what it made the first time.
 
     Where a turn runs or waits already, this one is queued if the frame allows it. Raises Refused: not_found, busy
-    (it may not wait, or the queue is full), quota (unless `is_free`: the site's own checks). What must not happen
-    twice is refused by the database, so that of many simultaneous calls one wins.
+    (it may not wait, or the queue is full), rate_limited and quota (unless `is_free`: the site's own checks). What
+    must not happen twice is refused by the database, so that of many simultaneous calls one wins.
     """
     try:
         with transaction.atomic():
-            begun = _create(user, frame)
+            begun = _create(user, frame, is_free=is_free)
             return begun if begun.is_queued or is_free else _with_hold(begun)
     except (IntegrityError, Refused) as error:
         known = _known(user, frame)
@@ -105,12 +108,18 @@ def begun_of(turn: Turn, *, replayed: bool = False) -> Begun:
     )
 
 
-def _create(user: User, frame: TurnStart) -> Begun:
+def _create(user: User, frame: TurnStart, *, is_free: bool) -> Begun:
     now = timezone.now()
     conversation = (
         _new_conversation(user, frame, now=now) if frame.conversation is None else _conversation(user, frame)
     )
     waits = frame.conversation is not None and _must_wait(conversation, frame)
+    if not (waits or is_free) and is_full(user.pk):
+        text = _(
+            "As many of your answers are running as may at once. This question is sent when one has ended."
+        )
+        advice = {"retry_after": _FULL_RETRY}
+        raise Refused("rate_limited", text, client_id=str(frame.client_id), advice=advice)
     turn = Turn.objects.create(
         conversation=conversation,
         owner=user,
@@ -131,6 +140,14 @@ def _create(user: User, frame: TurnStart) -> Begun:
         conversation.active_at = now
         conversation.save(update_fields=["title", "active_at"])
     return Begun(turn=turn, conversation=conversation, owner=user, question=question, answer=answer)
+
+
+def is_full(owner_id: int) -> bool:
+    """Whether as many answers of this user run as may.
+
+    Nothing is locked for that: what begins at the same moment in other threads may come on top.
+    """
+    return Turn.objects.running_of(owner_id).count() >= settings.TURNS_AT_ONCE
 
 
 def _must_wait(conversation: Conversation, frame: TurnStart) -> bool:

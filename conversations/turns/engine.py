@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from conversations.live import LiveTurn
 from conversations.models import Turn
@@ -223,7 +222,8 @@ class Engine:
             snapshots = [saving.take_snapshot(running) for running in active]
             try:
                 lost = await database.run(saving.save_progress, snapshots)
-            except DatabaseError:
+            except Exception:
+                # Whatever it was, these words are not saved yet.
                 for running in active:
                     running.live.dirty = True
                 raise
@@ -250,7 +250,7 @@ class Engine:
         """Take over the turns whose process has died."""
         if self.draining:
             return
-        for orphan in await database.run(orphans.claim, living=set(self.running)):
+        for orphan in await database.run(orphans.claim, living={*self.running, *self._claimed}):
             self.spawn(self.recover(orphan))
 
     async def recover(self, orphan: Orphan) -> End | None:
@@ -259,7 +259,7 @@ class Engine:
         try:
             end = await recovering.recover(orphan)
         finally:
-            del self._claimed[orphan.id]
+            self._claimed.pop(orphan.id, None)
         if end is not None:
             await self.announce(end)
         return end

@@ -125,6 +125,11 @@ def reserve(turn: Turn, *, assistant: Assistant, question: str, now: datetime) -
     return True
 
 
+def is_holding(owner_id: int) -> bool:
+    """Whether money is set aside for calls of this owner's."""
+    return settings.CHARGE_CHAT and Hold.objects.open().filter(account__owner_id=owner_id).exists()
+
+
 def _call_to(assistant: Assistant, **more: Any) -> reserving.Call:
     return reserving.Call(
         origin=Origin.CHAT,

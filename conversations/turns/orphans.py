@@ -66,14 +66,15 @@ def keep(orphan: Orphan) -> bool:
 def release(leases: Iterable[uuid.UUID]) -> None:
     """Let others claim these turns at once."""
     now = timezone.now()
-    Turn.objects.running().filter(lease__in=list(leases)).update(lease_until=now)
+    for lease in leases:
+        Turn.objects.leased(lease).update(lease_until=now)
 
 
 def settle(orphan: Orphan, *, answer: Answer | None) -> End | None:
     """End a claimed turn: with the whole answer, or interrupted with the text so far. None: it had an end already."""
     message = (
         Message.objects.select_related("turn")
-        .filter(turn__lease=orphan.lease, role=Message.Role.ASSISTANT)
+        .filter(turn_id=orphan.id, turn__lease=orphan.lease, role=Message.Role.ASSISTANT)
         .first()
     )
     if message is None or message.turn is None:

@@ -9,14 +9,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message, Turn
 from conversations.turns import failures, metering
-from conversations.turns.beginning import LEASE, Begun, begun_of
+from conversations.turns.beginning import LEASE, Begun, begun_of, is_full
 from conversations.turns.metering import NotCovered
 from conversations.turns.reading import describe_question
 
@@ -30,12 +31,13 @@ def begin_next(conversation_id: uuid.UUID) -> Begun | None:
     """Begin the oldest queued turn, if nothing runs in its conversation; None when there is nothing to begin.
 
     One that nothing is left to pay for has ended instead: `refused` says why. The questions of a deactivated
-    account wait.
+    account wait, and those of an owner of whom as many answers run as may, or whose other calls hold the money.
     """
     waiting = _waiting().filter(conversation_id=conversation_id, turn__owner__is_active=True)
-    turn_id = waiting.values_list("turn_id", flat=True).first()
-    if turn_id is None:
+    first = waiting.values_list("turn_id", "turn__owner_id").first()
+    if first is None or is_full(first[1]):
         return None
+    turn_id = first[0]
     now = timezone.now()
     running = Turn.objects.running().filter(conversation=OuterRef("conversation"))
     try:
@@ -46,18 +48,27 @@ def begin_next(conversation_id: uuid.UUID) -> Begun | None:
                 return None
             begun = look_up(turn_id)
             begun = begun and _with_hold(begun, now=now)
-    except IntegrityError:
+    except (IntegrityError, _MoneyHeld):
         return None
     if begun and begun.refused:
         _touch(turn_id)
     return begun
 
 
+class _MoneyHeld(Exception):
+    """What would pay for a question may come back: it is only set aside for the owner's other calls."""
+
+
 def _with_hold(begun: Begun, *, now: datetime) -> Begun:
+    """Raises _MoneyHeld."""
     turn, assistant = begun.turn, begun.conversation.assistant
+    # Looked at first: a hold that ends in between must not leave the question without money and without hope.
+    may_come_back = metering.is_holding(turn.owner_id)
     try:
         is_held = metering.reserve(turn, assistant=assistant, question=begun.question.content, now=now)
     except NotCovered as why:
+        if may_come_back:
+            raise _MoneyHeld from None
         Turn.objects.filter(pk=turn.pk).update(
             status=Turn.Status.FAILED,
             error_code=failures.NOT_COVERED,
@@ -97,9 +108,14 @@ def give_back(begun: Begun) -> None:
 
 
 def idle() -> list[tuple[uuid.UUID, int]]:
-    """Conversations in which a question waits and nothing runs, with their owners."""
+    """Conversations in which a question waits and nothing runs, with their owners; without owners who are full."""
     running = Turn.objects.running().filter(conversation=OuterRef("conversation"))
+    all_running = Turn.objects.running().filter(ended_at=None, lease_until__isnull=False).order_by()
+    full = (
+        all_running.values("owner_id").annotate(count=Count("pk")).filter(count__gte=settings.TURNS_AT_ONCE)
+    )
     turns = Turn.objects.queued().filter(~Exists(running), owner__is_active=True).order_by()
+    turns = turns.exclude(owner_id__in=full.values("owner_id"))
     return list(turns.values_list("conversation_id", "owner_id").distinct()[:_BATCH])
 
 

@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 # A turn has its end so long after its process gave its last sign of life; Coze is asked for so long at least.
 _ENDED_WITHIN = timedelta(seconds=25)
 _AT_LEAST = timedelta(seconds=6)
+# A Coze that takes a question and stays silent is not waited for longer than this, once (seconds). With a pause
+# between, both are less than a lease; and nothing goes on for more than `_OVER` after the deadline.
+_ASK_WITHIN, _COUNT_WITHIN, _OVER = 8.0, 4.0, 4.0
 _PAUSES = (0.3, 0.7, 1.0, 1.5, 2.0)
 _PAGES = 5
 
@@ -90,14 +93,15 @@ async def _ask_until(case: _Case, orphan: Orphan, *, deadline: datetime) -> Answ
     before = None
     for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
         try:
-            found = await _ask(case)
+            async with _patience(_ASK_WITHIN, deadline=deadline):
+                found = await _ask(case)
         except NotFound:
             return None
-        except CozeError as error:
-            logger.info("turn %s: its answer could not be asked for: %s", orphan.id, error)
+        except (CozeError, TimeoutError) as error:
+            logger.info("turn %s: its answer could not be asked for: %s", orphan.id, str(error) or "silence")
             found = None
         if found is not None and found == before:
-            return replace(found, usage=await _counted(case))
+            return replace(found, usage=await _counted(case, deadline=deadline))
         before = found
         if timezone.now() + timedelta(seconds=pause) > deadline or not await database.run(
             orphans.keep, orphan
@@ -105,6 +109,12 @@ async def _ask_until(case: _Case, orphan: Orphan, *, deadline: datetime) -> Answ
             return None
         await asyncio.sleep(pause)
     return None
+
+
+def _patience(seconds: float, *, deadline: datetime) -> asyncio.Timeout:
+    """Ends the wait, never the call: whatever was sent to Coze comes to its end by itself."""
+    left = (deadline - timezone.now()).total_seconds() + _OVER
+    return asyncio.timeout(min(seconds, left))
 
 
 async def _ask(case: _Case) -> Answer | None:
@@ -120,16 +130,19 @@ async def _ask(case: _Case) -> Answer | None:
     return answer if answer.content and whole else None
 
 
-async def _counted(case: _Case) -> Usage | None:
+async def _counted(case: _Case, *, deadline: datetime) -> Usage | None:
     """What Coze counted for the whole of it; None if it does not say so when it is asked once."""
     try:
-        token = await tokens.access_token(case.owner, app=case.app)
-        caller = Caller(token=token, session_name=case.owner.session_name)
-        chat = await coze_client(case.app).chats.retrieve(
-            caller, case.coze_conversation_id, case.coze_chat_id
+        async with _patience(_COUNT_WITHIN, deadline=deadline):
+            token = await tokens.access_token(case.owner, app=case.app)
+            caller = Caller(token=token, session_name=case.owner.session_name)
+            chat = await coze_client(case.app).chats.retrieve(
+                caller, case.coze_conversation_id, case.coze_chat_id
+            )
+    except (CozeError, TimeoutError) as error:
+        logger.info(
+            "the counts of chat %s could not be asked for: %s", case.coze_chat_id, str(error) or "silence"
         )
-    except CozeError as error:
-        logger.info("the counts of chat %s could not be asked for: %s", case.coze_chat_id, error)
         return None
     return chat.usage if chat.status.ended else None
 

@@ -74,7 +74,8 @@ def save_progress(
     lease_until = (now or timezone.now()) + lease
     lost: list[RunningTurn] = []
     with transaction.atomic():
-        for snapshot in snapshots:
+        # In the order of their keys, as everybody locks several turns.
+        for snapshot in sorted(snapshots, key=lambda each: each.running.id):
             turns = Turn.objects.leased(snapshot.running.lease)
             if not turns.update(lease_until=lease_until, seq=snapshot.seq):
                 lost.append(snapshot.running)

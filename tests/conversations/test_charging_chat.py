@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from datetime import datetime, timedelta
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +31,8 @@ from tests.conversations.metering_steps import (
 )
 from tests.faults.steps import CHAT, requests_to
 
+# The package has a function of the same name.
+engines = import_module("conversations.turns.engine")
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG = "count to 300 slowly"
 
@@ -211,6 +214,7 @@ async def test_a_queued_question_pays_when_its_turn_comes_and_fails_if_nothing_i
     await database.run(lambda: charged(limit=2 * CREDIT))
     async with tab(alice) as page:
         first = await page.ask(LONG)
+        await first.words()
         later = [await page.ask(f"hello {number}", conversation=first.conversation) for number in range(3)]
         assert len(await database.run(states)) == 1
         # What Coze has taken is paid for, though it is stopped.
@@ -233,6 +237,33 @@ async def test_a_queued_question_pays_when_its_turn_comes_and_fails_if_nothing_i
         assert state["messages"][-1]["error"]["code"] == "quota"
     assert sum(coze.ledger()["chats"].values()) == 2
     assert await database.run(states) == ["settled", "settled"]
+
+
+async def test_a_queued_question_waits_while_what_would_pay_for_it_is_only_held(
+    coze, alice, tab, settings, monkeypatch
+):
+    """Half of the allowance is held by another conversation's answer, which will cost far less."""
+    monkeypatch.setattr(engines, "QUEUES_EVERY", 0.2)
+    settings.CHARGE_CHAT = True
+    await database.run(lambda: (set_price(per_call=0, output_price=CREDIT), give("alice", limit=9 * CREDIT)))
+    async with tab(alice) as page:
+        first = await page.ask(LONG)
+        await first.words()
+        held = (await database.run(Hold.objects.get)).amount
+        coze.arm("stall", after=3, seconds=600, times=1)
+        other = await page.ask("count to 9")
+        await other.words()
+        await database.run(Account.objects.filter(owner=alice).update, limit=2 * held - 1)
+        behind = await page.ask("hello", conversation=first.conversation)
+        await page.send("turn.stop", turn=first.turn)
+        await first.end()
+        assert await database.run(queueing.begin_next, uuid.UUID(first.conversation)) is None
+        assert await database.run(Turn.objects.queued().filter(pk=behind.turn).exists)
+        await page.send("turn.stop", turn=other.turn)
+        await page.until("turn.started", turn=behind.turn)
+        await page.send("turn.stop", turn=behind.turn)
+        assert (await behind.end())["type"] == "turn.canceled"
+    assert set(await database.run(states)) <= {"settled", "released"}
 
 
 def test_of_simultaneous_questions_no_more_begin_than_the_allowance_covers(alice, charged):

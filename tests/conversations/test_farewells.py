@@ -1,8 +1,11 @@
 """A deleted account leaves nothing behind, here or at Coze."""
 
 import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -14,6 +17,7 @@ from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.coze.errors import ConversationNotFound
 from cozechat.coze.types import Caller
+from tests.conversations.metering_steps import ask, discord, give, set_price, states
 
 
 async def caller_for(app: CozeApp, session_name: str) -> Caller:
@@ -102,3 +106,48 @@ async def test_what_coze_refuses_to_delete_keeps_nothing_else_waiting(coze, alic
 def test_an_account_that_never_spoke_leaves_nothing_to_do():
     User.objects.create_user("carol").delete()
     assert not CozeLeftover.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_is_deleted_while_its_owner_asks_for_a_price(coze, alice, settings):
+    """The question holds its conversation and wants the account; the deletion wants both."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer")
+    settings.CHARGE_CHAT = True
+    set_price()
+    give("alice")
+    ask(alice)
+    quiet = Conversation.objects.create(owner=alice, assistant=Conversation.objects.get().assistant)
+    with ThreadPoolExecutor() as threads:
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=alice.pk)
+            works = []
+            for act in (lambda: ask(alice, conversation=quiet.pk), alice.delete):
+                works.append(threads.submit(alone, act))
+                wait_for_waiting(len(works))
+        for work in works:
+            work.result(timeout=30)
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert (Conversation.objects.count(), states(), discord()) == (0, ["released", "released"], [])
+
+
+def alone(act):
+    """On a thread of a test, whose connection nobody else closes."""
+    try:
+        return act()
+    finally:
+        connection.close()
+
+
+def wait_for_waiting(count: int) -> None:
+    """Until so many others of this database wait for a lock."""
+    for _look in range(600):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0] == count:
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")

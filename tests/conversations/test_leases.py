@@ -5,10 +5,12 @@ import sqlite3
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib import import_module
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -135,8 +137,10 @@ async def test_an_engine_that_lost_its_turn_writes_nothing_more(coze, alice, tab
 
 
 def _take_away(turn) -> None:
-    Turn.objects.filter(pk=turn).update(lease_until=timezone.now() - timedelta(seconds=1))
-    (orphan,) = orphans.claim()
+    # Together: its engine, which lives, might renew the lease in between.
+    with transaction.atomic():
+        Turn.objects.filter(pk=turn).update(lease_until=timezone.now() - timedelta(seconds=1))
+        (orphan,) = orphans.claim()
     assert orphans.settle(orphan, answer=None).turn.status == "interrupted"
     Message.objects.filter(turn_id=turn, role="assistant").update(content="what the other kept")
 
@@ -184,6 +188,28 @@ async def test_a_long_answer_keeps_its_lease(coze, alice, tab, brisk):
         status, content = await database.run(stored, asked.turn)
         assert status == "in_progress"
         assert content
+        await page.send("turn.stop", turn=asked.turn)
+        await asked.end()
+
+
+async def test_words_that_could_not_be_saved_are_saved_the_next_time(coze, alice, tab, monkeypatch):
+    """Whatever was in the way: here no thread could be had, which is no error of the database's."""
+    monkeypatch.setattr(engines, "SAVE_EVERY", 600)
+    coze.arm("stall", after=5, seconds=600, times=1)
+    async with tab(alice) as page:
+        asked = await page.ask("count to 30")
+        await asked.words()
+        while not await page.quiet(seconds=1):
+            await page.frame()
+        no_threads = ThreadPoolExecutor()
+        no_threads.shutdown()
+        with monkeypatch.context() as without:
+            without.setattr(database, "_threads", no_threads)
+            with pytest.raises(RuntimeError):
+                await turns.engine().save_running()
+        await turns.engine().save_running()
+        assert await database.run(stored, asked.turn) == ("in_progress", asked.text)
+        assert asked.text
         await page.send("turn.stop", turn=asked.turn)
         await asked.end()
 

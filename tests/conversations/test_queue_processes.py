@@ -368,6 +368,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.conversation = first.conversation.pk
         self.running, self.waiting, self.done = first.turn.pk, [], []
 
+    def teardown(self) -> None:
+        """Of one user not as many answers may run as there are lists."""
+        Turn.objects.filter(owner=self.owner).delete()
+
     @rule(text=st.sampled_from("abc"))
     def ask(self, text) -> None:
         if self.waiting and len(self.waiting) == QUEUE:

@@ -221,6 +221,44 @@ async def test_a_refused_token_and_a_coze_that_is_away_for_a_moment_are_survived
         assert await recovered(asked.turn, kept="") == ("completed", asked.text)
 
 
+LIST, COUNTS = "/v1/conversation/message/list", "/v3/chat/retrieve"
+
+
+async def test_a_coze_that_takes_the_question_and_stays_silent_does_not_keep_an_orphan(
+    coze, alice, tab, hasty, monkeypatch
+):
+    monkeypatch.setattr(recovering, "_OVER", 1.0)
+    async with tab(alice) as page:
+        asked = await page.say("count to 9")
+        coze.arm("slow-first-byte", path=LIST, seconds=600)
+        async with asyncio.timeout(40):  # one call may take sixty
+            assert await recovered(asked.turn, kept=asked.text[:3]) == ("interrupted", asked.text[:3])
+
+
+async def test_counts_that_coze_does_not_say_do_not_keep_an_answer(coze, alice, tab, monkeypatch):
+    monkeypatch.setattr(recovering, "_COUNT_WITHIN", 0.5)
+    async with tab(alice) as page:
+        asked = await page.say("count to 9")
+        coze.arm("slow-first-byte", path=COUNTS, seconds=600)
+        async with asyncio.timeout(40):
+            assert await recovered(asked.turn, kept="") == ("completed", asked.text)
+
+
+async def test_a_process_does_not_claim_again_what_it_is_recovering(coze, alice, tab, hasty):
+    async with tab(alice) as page:
+        asked = await page.say("count to 9")
+    await turns.engine().aclose()
+    coze.arm("slow-first-byte", path=LIST, seconds=600)
+    await database.run(left_behind, asked.turn, kept="")
+    engine, row = turns.engine(), Turn.objects.filter(pk=asked.turn)
+    await engine._claim()
+    await asyncio.sleep(0)
+    lease = await database.run(row.values_list("lease", flat=True).get)
+    await database.run(row.update, lease_until=timezone.now() - timedelta(seconds=1))
+    await engine._claim()
+    assert await database.run(row.values_list("lease", flat=True).get) == lease
+
+
 async def test_what_its_owner_stops_meanwhile_stays_stopped(coze, alice, tab, hasty):
     coze.arm("truncate", after=5, finish=0, times=1)
     async with tab(alice) as page:
