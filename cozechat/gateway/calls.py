@@ -81,7 +81,7 @@ class Call:
     def abandon(self) -> None:
         """The process ends: what Coze has taken is settled later, by whoever asks Coze how it ended."""
         self.abandoned = True
-        self.outlet.end(errors.restarting(accepted=self.inquiry.accepted))
+        self.outlet.end(errors.restarting(accepted=self.inquiry.posted))
         self._stop()
 
     def _stop(self) -> None:
@@ -170,7 +170,7 @@ class Call:
             return failure
         if self.canceled or self.abandoned:
             await self._break_off()
-            return errors.restarting(accepted=self.inquiry.accepted)
+            return errors.restarting(accepted=self.inquiry.posted)
         await self._complete()
         return self.answer
 
@@ -240,7 +240,7 @@ class Call:
         )
 
     async def _break_off(self) -> None:
-        if not self.inquiry.accepted:
+        if not self.inquiry.posted:
             await books.release(self, code="client_left" if self.canceled else "restarting")
         elif self.canceled:
             await self._place.cancel(self.inquiry.asking)
