@@ -99,8 +99,12 @@ class Asking:
                 # Its first event says under what id it can be cancelled, and that it costs something.
                 for piece in reading.take(event):
                     yield piece
-                if reading.settled or (self.stopped and self.chat_id):
+                if reading.settled or self._is_enough:
                     break
+
+    @property
+    def _is_enough(self) -> bool:
+        return self.stopped and bool(self.chat_id)
 
     async def _open_chat(self) -> AbstractAsyncContextManager[ChatStream]:
         question, route = self.question, self.route
