@@ -33,7 +33,7 @@ class Call:
 
     def __init__(self, admitted: Admitted, *, spawn: Spawn, drains: Drains) -> None:
         self.admitted = admitted
-        self.outlet = Outlet(on_leave=self._left)
+        self.outlet = Outlet(on_leave=self._left, on_heard=self._heard)
         self.answer = Answer()
         self.pace = rates.Pace(admitted.key)
         self.canceled = False
@@ -78,6 +78,11 @@ class Call:
             return
         self.canceled = True
         self._stop()
+
+    def _heard(self) -> None:
+        """Who asks the same from now on wants it once more."""
+        if self.admitted.remembered is not None:
+            self._spawn(database.run(memory.hear, self.told_id, now=books.now()))
 
     def abandon(self) -> None:
         """The process ends: what Coze has taken is settled later, by whoever asks Coze how it ended."""
