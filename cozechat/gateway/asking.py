@@ -46,6 +46,8 @@ class Asking:
     interruption: Interruption | None = None
     pace: Pace = USUAL
     stopped: bool = False
+    # From here on Coze may have begun, whether or not it has said so.
+    posted: bool = False
     usage: Usage | None = None
     chat_id: str = ""
     execute_id: str = ""
@@ -53,9 +55,10 @@ class Asking:
     stop_reading: Callable[[], Awaitable[None]] = field(default=_nothing)
 
     async def stop(self) -> None:
-        """Nobody waits for more."""
+        """Nobody waits for more; of a chat that is not known by its id yet, the id is."""
         self.stopped = True
-        await self.stop_reading()
+        if self.chat_id or not self.route.manner.is_chat:
+            await self.stop_reading()
 
     def pieces(self) -> AsyncGenerator[Piece, None]:
         """What Coze says. Raises CozeError and Refusal."""
@@ -63,8 +66,10 @@ class Asking:
             case Manner.CHAT | Manner.BOT:
                 return self._chat()
             case Manner.RUN:
+                self.posted = True
                 return self._streamed_run() if self.streams else self._run()
             case Manner.LONG_RUN:
+                self.posted = True
                 return self._long_run()
 
     @property
@@ -83,16 +88,23 @@ class Asking:
         )
 
     async def _chat(self) -> AsyncGenerator[Piece, None]:
-        async with await self._open_chat() as stream:
+        opening = await self._open_chat()
+        if self.stopped:
+            return
+        self.posted = True
+        async with opening as stream:
             self.log_id, self.stop_reading = stream.log_id, stream.aclose
             reading = ChatReading(self)
             async for event in stream:
-                if self.stopped:
-                    break
+                # Its first event says under what id it can be cancelled, and that it costs something.
                 for piece in reading.take(event):
                     yield piece
-                if reading.settled:
+                if reading.settled or self._is_enough:
                     break
+
+    @property
+    def _is_enough(self) -> bool:
+        return self.stopped and bool(self.chat_id)
 
     async def _open_chat(self) -> AbstractAsyncContextManager[ChatStream]:
         question, route = self.question, self.route

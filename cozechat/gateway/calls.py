@@ -20,6 +20,7 @@ from cozechat.gateway.errors import Refusal
 from cozechat.gateway.inquiry import Inquiry
 from cozechat.gateway.outlet import Outlet
 from cozechat.gateway.places import Place
+from cozechat.gateway.routes import Manner
 from cozechat.usage.estimating import tokens_in
 from cozechat.usage.reserving import CozeIds
 
@@ -32,7 +33,7 @@ class Call:
 
     def __init__(self, admitted: Admitted, *, spawn: Spawn, drains: Drains) -> None:
         self.admitted = admitted
-        self.outlet = Outlet(on_leave=self._left)
+        self.outlet = Outlet(on_leave=self._left, on_heard=self._heard)
         self.answer = Answer()
         self.pace = rates.Pace(admitted.key)
         self.canceled = False
@@ -78,10 +79,15 @@ class Call:
         self.canceled = True
         self._stop()
 
+    def _heard(self) -> None:
+        """Who asks the same from now on wants it once more."""
+        if self.admitted.remembered is not None:
+            self._spawn(database.run(memory.hear, self.told_id, now=books.now()))
+
     def abandon(self) -> None:
         """The process ends: what Coze has taken is settled later, by whoever asks Coze how it ended."""
         self.abandoned = True
-        self.outlet.end(errors.restarting(accepted=self.inquiry.accepted))
+        self.outlet.end(errors.restarting(accepted=self.inquiry.posted))
         self._stop()
 
     def _stop(self) -> None:
@@ -101,22 +107,35 @@ class Call:
             self.outlet.end(errors.internal())
 
     async def _run(self) -> None:
-        if self.admitted.remembered is not None and await self._is_told_again():
-            return
+        async with AsyncExitStack() as conversation:
+            outcome = await self._outcome(conversation)
+            if outcome is None:
+                return
+            # Whoever hears the end may call again at once, unless a chat may still run in this conversation.
+            if self._unpaid is None:
+                await conversation.aclose()
+            self.outlet.end(outcome)
+            if self._unpaid is not None:
+                await self._pay_late(self._unpaid)
+        await self._place.leave(self.inquiry.asking, keep=self.abandoned)
+
+    async def _outcome(self, conversation: AsyncExitStack) -> Answer | Refusal | None:
+        """How the call ends; its slot is free by then. None if it was told again instead of made."""
         try:
-            async with AsyncExitStack() as admission:
-                await self._admit(admission)
-                outcome = await self._carry_out()
+            await self.pace.count_request()
+            if self.admitted.remembered is not None and await self._is_told_again():
+                return None
+            async with AsyncExitStack() as slot:
+                await self._admit(slot, conversation)
+                return await self._carry_out()
         except Refusal as refusal:
             await books.refuse(self, refusal=refusal)
-            if self.admitted.remembered is not None:
-                await database.run(memory.forget, self.request_id)
-            outcome = refusal
-        # Whoever hears the end may call again at once: slot and conversation are free by now.
-        self.outlet.end(outcome)
-        if self._unpaid is not None:
-            await self._pay_late(self._unpaid)
-        await self._place.leave(self.inquiry.asking, keep=self.abandoned)
+            await self._forget()
+            return refusal
+
+    async def _forget(self) -> None:
+        if self.admitted.remembered is not None:
+            await database.run(memory.forget, self.request_id)
 
     async def _is_told_again(self) -> bool:
         assert self.admitted.remembered is not None  # noqa: S101 - for the type checker
@@ -134,18 +153,28 @@ class Call:
         self.outlet.end(outcome)
         return True
 
-    async def _admit(self, admission: AsyncExitStack) -> None:
+    async def _admit(self, slot: AsyncExitStack, conversation: AsyncExitStack) -> None:
         """Pace, a slot, the conversation, the money; nothing of it is Coze's business. Raises Refusal."""
-        await self.pace.begin(tokens=self.input_estimate + self.output_estimate)
-        await admission.enter_async_context(rates.slot(self.admitted.key, request_id=self.request_id))
-        await admission.enter_async_context(self._place.claimed(self.request_id))
+        try:
+            await self.pace.take_tokens(self.input_estimate + self.output_estimate)
+            await slot.enter_async_context(rates.slot(self.admitted.key, request_id=self.request_id))
+            await conversation.enter_async_context(self._place.claimed(self.request_id))
+            await self._reserve()
+        except Refusal:
+            raise
+        except Exception:
+            logger.exception("call %s could not be let in", self.request_id)
+            raise errors.internal() from None
+
+    async def _reserve(self) -> None:
+        """Set the money aside, and give it back if there is no call after all. Raises Refusal."""
         await books.reserve(self)
         try:
             await self._make_room()
-        except Refusal as refusal:
-            await books.release(self, code=refusal.code)
+            self.inquiry.put_question()
+        except Exception as error:
+            await books.release(self, code=error.code if isinstance(error, Refusal) else "internal_error")
             raise
-        self.inquiry.put_question()
 
     async def _make_room(self) -> None:
         """Rows for whoever is new: only now, when pace and money have let the call in. Raises Refusal."""
@@ -170,7 +199,7 @@ class Call:
             return failure
         if self.canceled or self.abandoned:
             await self._break_off()
-            return errors.restarting(accepted=self.inquiry.accepted)
+            return errors.restarting(accepted=self.inquiry.posted)
         await self._complete()
         return self.answer
 
@@ -193,9 +222,10 @@ class Call:
         return None if stopped or self.inquiry.length else errors.empty_response()
 
     @property
-    def _patience(self) -> float:
+    def _patience(self) -> float | None:
         """A long run has its own measure: so many polls."""
-        return float(settings.TURN_SECONDS) + 30
+        is_long = self.admitted.route.manner is Manner.LONG_RUN
+        return None if is_long else float(settings.TURN_SECONDS) + 30
 
     # The ends of it
 
@@ -210,22 +240,26 @@ class Call:
     async def _fail(self, failure: Refusal) -> None:
         if not self.inquiry.accepted:
             await books.release(self, code=failure.code)
-            if self.admitted.remembered is not None:
-                await database.run(memory.forget, self.request_id)
+            await self._forget()
         elif not self.abandoned:
             await self._note(failure)
             await self._remember(failure)
-            if self.inquiry.asking is not None and self.inquiry.asking.cost_is_open:
+            if self.inquiry.asking is None or not self.inquiry.asking.cost_is_open:
+                await books.settle(self, ending=Ending.FAILED, code=failure.code)
+            elif self._drains.begin(self.request_id, key=self.admitted.key):
                 self._unpaid = failure
             else:
-                await books.settle(self, ending=Ending.FAILED, code=failure.code)
+                # Too many wait for Coze's counts already: this one is looked up with the deserted ones.
+                self.abandoned = True
         # Else it goes on at Coze: its hold stays open until somebody has heard how it ended.
 
     async def _pay_late(self, failure: Refusal) -> None:
         """What it cost may be known in half a minute only; the client and its slot do not wait for that."""
         assert self.inquiry.asking is not None  # noqa: S101 - see `_fail`
-        await self._place.learn_cost(self.inquiry.asking)
-        await books.settle(self, ending=Ending.FAILED, code=failure.code)
+        if await self._place.learn_cost(self.inquiry.asking):
+            await books.settle(self, ending=Ending.FAILED, code=failure.code)
+        else:
+            self.abandoned = True
 
     async def _note(self, failure: Refusal) -> None:
         """A run that waits is remembered before its client hears how to go on."""
@@ -240,7 +274,7 @@ class Call:
         )
 
     async def _break_off(self) -> None:
-        if not self.inquiry.accepted:
+        if not self.inquiry.posted:
             await books.release(self, code="client_left" if self.canceled else "restarting")
         elif self.canceled:
             await self._place.cancel(self.inquiry.asking)

@@ -63,6 +63,8 @@ class Inquiry:
                 left[kind] -= 1
                 if left[kind] < 0 or self.accepted:
                     raise
+                if self.asking is not None:
+                    self.asking.posted = False
                 await self._mend(error, user=user)
         return None
 
@@ -107,6 +109,11 @@ class Inquiry:
             case Suggestion():
                 self.suggestions.append(piece.content[:500])
         await self._hear(piece)
+
+    @property
+    def posted(self) -> bool:
+        """Whether Coze may have taken it: the request is out, and was not refused."""
+        return self.accepted or (self.asking is not None and self.asking.posted)
 
     @property
     def text(self) -> str:

@@ -89,11 +89,13 @@ def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a request. Raises Refusal."""
     try:
         value = json.loads(body, parse_constant=_refuse_constant)
+        # As deep as can be read is deeper than can be mended.
+        value = _sound(value) if _SURROGATE.search(body) else value
     except (ValueError, RecursionError):
         raise bad_request("The body is no valid JSON.", code="invalid_json") from None
     if not isinstance(value, dict):
         raise bad_request("The body must be a JSON object.", code="invalid_json")
-    return _sound(value) if _SURROGATE.search(body) else value
+    return value
 
 
 def _refuse_constant(name: str) -> Any:

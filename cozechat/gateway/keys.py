@@ -95,7 +95,8 @@ def authenticate(authorization: str, *, address: str, now: datetime) -> ApiKey:
 def address_of(request: HttpRequest) -> str:
     """Where the request comes from: what the nearest proxy of ours says, if there is one."""
     proxies = int(settings.ALLAUTH_TRUSTED_PROXY_COUNT)
-    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
+    parts = (part.strip() for part in request.headers.get("x-forwarded-for", "").split(","))
+    forwarded = [part for part in parts if part]
     if proxies and len(forwarded) >= proxies:
         return forwarded[-proxies]
     return str(request.META.get("REMOTE_ADDR", ""))

@@ -46,9 +46,13 @@ class Wanted:
 
 def claim(wanted: Wanted, *, now: datetime) -> StoredCall | None:
     """Write the call down before it is made; or the one that it repeats. Raises Refusal."""
+    before = _named(wanted, now=now) if wanted.idempotency else None
+    if before is not None:
+        return _repeated(before, wanted=wanted)
     if wanted.is_retry and not wanted.idempotency:
         before = (
             StoredCall.objects.of(wanted.key)
+            .unheard()
             .filter(
                 end_user=wanted.end_user, body_digest=wanted.body_digest, created_at__gt=now - _RETRIED_WITHIN
             )
@@ -60,8 +64,15 @@ def claim(wanted: Wanted, *, now: datetime) -> StoredCall | None:
         with transaction.atomic():
             _create(wanted, now=now)
     except IntegrityError:
-        return _repeated(wanted, now=now)
+        # Another call was quicker.
+        return _repeated(_named(wanted, now=now), wanted=wanted)
     return None
+
+
+def _named(wanted: Wanted, *, now: datetime) -> StoredCall | None:
+    """The call of this name, also if it came with the key that this one succeeds."""
+    rows = StoredCall.objects.of(wanted.key).filter(idempotency=wanted.idempotency, expires_at__gt=now)
+    return rows.first()
 
 
 def _create(wanted: Wanted, *, now: datetime) -> None:
@@ -82,8 +93,7 @@ def _create(wanted: Wanted, *, now: datetime) -> None:
     )
 
 
-def _repeated(wanted: Wanted, *, now: datetime) -> StoredCall:
-    found = StoredCall.objects.filter(api_key=wanted.key, idempotency=wanted.idempotency).first()
+def _repeated(found: StoredCall | None, *, wanted: Wanted) -> StoredCall:
     if found is None or found.body_digest != wanted.body_digest:
         message = "This idempotency key was used for another request."
         raise Refusal(422, "idempotency_key_reused", message, kind="conflict", headers=NO_RETRY)
@@ -102,6 +112,12 @@ def finish(request_id: str, *, outcome: Answer | Refusal) -> bool:
             state=State.COMPLETED if is_answer else State.FAILED, outcome=json.dumps(outcome.as_json())
         )
     )
+
+
+def hear(request_id: str, *, now: datetime) -> None:
+    """A client has had the end of it."""
+    ended = StoredCall.objects.filter(request_id=request_id, heard_at=None).exclude(state=State.RUNNING)
+    ended.update(heard_at=now)
 
 
 def forget(request_id: str) -> None:

@@ -15,9 +15,10 @@ MOST_WAITING = 256
 class Outlet:
     """What a call has said and nobody has read yet, and how it ended."""
 
-    def __init__(self, *, on_leave: Callable[[], None]) -> None:
+    def __init__(self, *, on_leave: Callable[[], None], on_heard: Callable[[], None]) -> None:
         self.left = False
         self._on_leave = on_leave
+        self._on_heard = on_heard
         self._pieces: deque[Piece] = deque()
         self._outcome: Answer | Refusal | None = None
         self._changed = asyncio.Event()
@@ -39,13 +40,15 @@ class Outlet:
             self._changed.set()
 
     def leave(self) -> None:
-        """The reader goes: after the end that means nothing."""
+        """The reader goes: with all that was said and its end, or before."""
         if self.left:
             return
-        self.left = True
+        heard, self.left = self.outcome is not None, True
         self._pieces.clear()
         self._taken.set()
-        if self._outcome is None:
+        if heard:
+            self._on_heard()
+        elif self._outcome is None:
             self._on_leave()
 
     @property

@@ -105,10 +105,15 @@ class Place:
         else:
             asking.usage = ended.usage
 
-    async def learn_cost(self, asking: Asking) -> None:
-        """What a call that broke off has cost; a chat that will not end is ended, for nobody hears it any more."""
-        if await look_up(asking) is Status.IN_PROGRESS:
-            await self.cancel(asking)
+    async def learn_cost(self, asking: Asking) -> bool:
+        """What a call that broke off has cost; a chat that will not end is ended, for nobody hears it any more.
+
+        False if it is a run that goes on: nobody can end it, so its cost is yet to come.
+        """
+        if await look_up(asking) is not Status.IN_PROGRESS:
+            return True
+        await self.cancel(asking)
+        return bool(asking.chat_id)
 
     async def leave(self, asking: Asking | None, *, keep: bool) -> None:
         """Throw away what belongs to one call alone, unless somebody has yet to ask how it ended."""

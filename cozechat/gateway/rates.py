@@ -28,20 +28,18 @@ class Pace:
         self._taken = 0
         self._taken_at = 0.0
 
-    async def begin(self, *, tokens: int) -> None:
-        """Count this call. Raises Refusal."""
-        try:
-            await self._requests()
-            await self._tokens(tokens)
-        except StorageError:
-            # Limits of pace protect the service, money is guarded by the database: a Redis that is away refuses nobody.
-            logger.exception("rate limits cannot be counted")
+    # Limits of pace protect the service, money is guarded by the database: a Redis that is away refuses nobody.
 
-    async def _requests(self) -> None:
+    async def count_request(self) -> None:
+        """Count this call, also one that is only told again. Raises Refusal."""
         limit = self._key.requests_per_minute
         if limit is None:
             return
-        found = await counter().hit(f"requests-{self._key.pk}", limit=limit)
+        try:
+            found = await counter().hit(f"requests-{self._key.pk}", limit=limit)
+        except StorageError:
+            logger.exception("rate limits cannot be counted")
+            return
         self._note("requests", found)
         if not found.granted:
             raise rate_limited(
@@ -51,13 +49,18 @@ class Pace:
                 headers=self.headers,
             )
 
-    async def _tokens(self, tokens: int) -> None:
+    async def take_tokens(self, tokens: int) -> None:
+        """Count what this call may use. Raises Refusal."""
         limit = self._key.tokens_per_minute
         if limit is None:
             return
         # A call that is larger than any minute may still go, alone.
         amount = min(tokens, limit)
-        found = await counter().take(f"tokens-{self._key.pk}", amount=amount, limit=limit)
+        try:
+            found = await counter().take(f"tokens-{self._key.pk}", amount=amount, limit=limit)
+        except StorageError:
+            logger.exception("rate limits cannot be counted")
+            return
         self._note("tokens", found)
         if not found.granted:
             raise rate_limited(

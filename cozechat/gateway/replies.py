@@ -42,6 +42,7 @@ async def begun(call: Call) -> Outlet:
         raise
     if isinstance(outlet.outcome, Refusal):
         refusal = outlet.outcome
+        outlet.leave()
         refusal.headers = headers_of(call) | refusal.headers
         raise refusal
     return outlet

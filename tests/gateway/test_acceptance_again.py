@@ -92,6 +92,34 @@ async def test_a_restart_does_not_make_clients_ask_twice_for_what_coze_has_begun
     assert "retry-after" not in told.headers
 
 
+async def test_a_restart_while_the_question_is_out_leaves_its_money_set_aside(overheard, overheard_key, coze):
+    """Whether Coze has begun is unknown: the client is not asked to send it again, and the end is not kept waiting."""
+    coze.arm("slow-first-byte", seconds=20, times=1, path="/v3/chat$")
+
+    async def ask():
+        return await AsyncClient().post(
+            "/v1/chat/completions",
+            {"model": "gpt-4", "messages": QUESTION},
+            content_type="application/json",
+            headers={"authorization": f"Bearer {overheard_key}"},
+        )
+
+    asking = asyncio.create_task(ask())
+    for _ in range(600):
+        if "POST /v3/chat" in overheard.paths():
+            break
+        await asyncio.sleep(0.02)
+    else:
+        raise AssertionError("Coze was never asked")
+    began = time.monotonic()
+    await engine().drain(grace=0)
+    assert time.monotonic() - began < 15
+    told = await asking
+    assert (told.status_code, told.json()["error"]["code"]) == (503, "restarting")
+    assert told.headers["x-should-retry"] == "false"
+    assert await database.run(Hold.objects.open().count) == 1
+
+
 async def test_who_comes_while_the_site_ends_may_come_again(overheard, overheard_key):
     engine().draining = True
     try:

@@ -92,6 +92,31 @@ def test_what_breaks_off_costs_what_coze_counted_for_the_whole_of_it(site, clien
     assert site.coze.ledger()["requests"]["GET /v3/chat/retrieve"] >= 1
 
 
+def test_a_conversation_is_taken_while_what_broke_off_still_runs_there(site, client, key):
+    """Coze would refuse the next question: the site says when to come back instead."""
+    raw = client.chat.completions.with_raw_response.create(
+        model="gpt-4", messages=QUESTION, extra_headers={"X-Conversation-Id": "new"}
+    )
+    there = {"X-Conversation-Id": raw.headers["x-conversation-id"]}
+    site.coze.arm("reset", times=1, after=1)
+    slow = [{"role": "user", "content": "slowly count to 60"}]
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model="gpt-4", messages=slow, stream=True, extra_headers=there))
+    codes = []
+
+    def answered():
+        try:
+            return client.chat.completions.create(model="gpt-4", messages=QUESTION, extra_headers=there)
+        except openai.APIError as error:
+            codes.append(error.code)
+            return None
+
+    assert until(answered, seconds=60).choices[0].message.content.endswith("9")
+    assert set(codes) == {"conversation_busy"}
+    assert len(site.records(secret=key)) == 3
+    assert site.books() == []
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_failure_after_acceptance_is_asked_for_once_only(stream, site, key):
     site.coze.arm("error-event", after=0)

@@ -7,9 +7,10 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.utils import timezone
 
+from cozechat import database
 from cozechat.catalog.models import Assistant
 from cozechat.gateway import keys, routes, sessions
 from cozechat.gateway.errors import Refusal
@@ -107,6 +108,29 @@ def test_lists_are_checked(wrong, alice):
 )
 def test_a_key_knows_where_it_may_be_used(address, admitted):
     assert ApiKey(addresses=["192.0.2.0/24"]).admits(address) is admitted
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "status"),
+    [
+        (None, 200),
+        ("", 200),
+        (" , ", 200),
+        ("192.0.2.7", 403),
+        ("127.0.0.1, 192.0.2.7", 403),
+        ("x, 127.0.0.1", 200),
+    ],
+    ids=["none", "empty", "nothing in it", "elsewhere", "made up", "here"],
+)
+async def test_the_nearest_proxy_says_where_a_request_comes_from_if_it_says_anything(
+    forwarded, status, alice, settings
+):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    secret = (await database.run(keys.create, alice, name="a", addresses=["127.0.0.1"]))[1]
+    headers = {"authorization": f"Bearer {secret}"}
+    if forwarded is not None:
+        headers["x-forwarded-for"] = forwarded
+    assert (await AsyncClient().get("/v1/models", headers=headers)).status_code == status
 
 
 def test_a_successor_keeps_settings_and_sessions_and_the_old_key_works_a_day_more(alice):

@@ -62,6 +62,28 @@ def test_a_call_that_is_cancelled_costs_at_most_that(chunks, site, key, undistur
     assert site.books() == []
 
 
+def test_who_leaves_before_cozes_first_word_has_the_chat_cancelled_and_pays_for_it(site, key):
+    """The request is out: Coze works, though nobody knows the chat's id yet."""
+    manners(site, "gpt-4", on_disconnect="cancel")
+    site.coze.arm("slow-first-byte", seconds=1.5, times=1, path="/v3/chat$")
+    body = {"model": "gpt-4", "messages": [{"role": "user", "content": "slowly count to 300"}]}
+    try:
+        with httpx.Client(trust_env=False, timeout=0.6) as client, pytest.raises(httpx.ReadTimeout):
+            client.post(
+                f"{site.base_url}/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}
+            )
+        (record,) = until(lambda: site.records(secret=key))
+    finally:
+        manners(site, "gpt-4", on_disconnect="drain")
+    assert (record["status"], record["error_code"]) == ("canceled", "client_left")
+    assert record["coze_chat_id"]
+    assert record["cost"] > 0
+    ledger = site.coze.ledger()
+    assert (sum(ledger["chats"].values()), ledger["requests"]["POST /v3/chat/cancel"]) == (1, 1)
+    assert site.holds() == []
+    assert site.books() == []
+
+
 def test_a_run_is_finished_whatever_the_policy_says(site, key):
     request_id = leave_after(site, key, 1, model="summary", question="count to 300")
     (record,) = until(lambda: site.records(request_id))

@@ -9,6 +9,8 @@ import pytest
 from .conftest import client_for
 
 QUESTION = [{"role": "user", "content": "count to 5"}]
+# Half a character makes it mended, deep enough for that to fail.
+DEEP = b'{"model": "\\ud800", "x": ' + b"[" * 700 + b"]" * 700 + b"}"
 BODY = {"model": "gpt-4", "messages": QUESTION}
 
 
@@ -162,6 +164,7 @@ def test_a_second_call_at_once_waits_until_the_client_comes_back(site):
         ("POST", "/v1/chat/completions", {"content": b"\xff\xfe"}, 400, "invalid_json"),
         ("POST", "/v1/chat/completions", {"content": b"[" * 100_000}, 400, "invalid_json"),
         ("POST", "/v1/chat/completions", {"content": b'{"n": NaN}'}, 400, "invalid_json"),
+        ("POST", "/v1/chat/completions", {"content": DEEP}, 400, "invalid_json"),
         ("POST", "/v1/chat/completions", {"data": {"a": "b"}}, 415, "unsupported_media_type"),
         ("POST", "/v1/chat/completions", {"content": b" " * 17_000_000}, 413, "request_too_large"),
         ("GET", "/v1/chat/completions", {}, 405, "method_not_allowed"),

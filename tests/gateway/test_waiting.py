@@ -150,7 +150,7 @@ async def test_a_stream_that_waits_says_that_it_is_still_there(secret, settings)
 
 
 async def test_a_reader_who_is_slow_holds_the_call_back_and_nobody_else():
-    outlet = Outlet(on_leave=lambda: None)
+    outlet = Outlet(on_leave=lambda: None, on_heard=lambda: None)
 
     async def talk():
         for _ in range(MOST_WAITING + 1):
@@ -165,7 +165,7 @@ async def test_a_reader_who_is_slow_holds_the_call_back_and_nobody_else():
 
 async def test_a_reader_who_leaves_frees_a_call_that_waits_and_is_noticed_once():
     left = []
-    outlet = Outlet(on_leave=lambda: left.append(True))
+    outlet = Outlet(on_leave=lambda: left.append(True), on_heard=lambda: left.append(False))
 
     async def talk():
         for _ in range(MOST_WAITING * 3):

@@ -231,6 +231,30 @@ def test_the_page_asks_the_database_as_often_for_ten_rows_as_for_a_hundred(alice
     assert queries() == few
 
 
+def test_the_page_asks_the_database_as_often_for_keys_that_never_called(alice, bob):
+    """And says of them what it says of another owner's: their numbers."""
+
+    def queries(**query) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            read(browser, **DAYS, **query)
+        return len(seen)
+
+    browser = client_of(alice)
+    put(bob, datetime(2026, 11, 5, tzinfo=UTC), api_key_id=30, api_key_name="his")
+    put(alice, datetime(2026, 10, 5, tzinfo=UTC), api_key_id=8, api_key_name="before")
+    put(alice, datetime(2026, 11, 5, tzinfo=UTC), api_key_id=7, api_key_name="of old")
+    put(alice, datetime(2026, 11, 6, tzinfo=UTC), api_key_id=7, api_key_name="renamed")
+    one = queries(key="7")
+    for key in range(10, 20):
+        put(alice, datetime(2026, 11, 5, tzinfo=UTC), api_key_id=key, api_key_name=f"k{key}")
+    assert queries(key=["7", "8", *map(str, range(30, 60))]) == one
+    page = read(browser, **DAYS, by="key", key=["7", "8", "10", "30"])
+    for text in ("renamed", "k10", "#8", "#30"):
+        assert text in page
+    for text in ("his<", "before<"):
+        assert text not in page
+
+
 def test_the_sums_are_read_from_an_index_alone(alice):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL decides by the size of the table")

@@ -95,6 +95,14 @@ def test_a_record_says_what_it_cost_and_why(alice):
         assert text in page
 
 
+def test_a_name_that_no_database_takes_is_nobodys_record(alice):
+    put(alice, AT, request_id="req_x")
+    browser = client_of(alice)
+    odd = browser.get("/accounts/usage/calls/req_x%00/")
+    assert odd.status_code == 404
+    assert odd.content == browser.get("/accounts/usage/calls/req_nobody/").content
+
+
 def test_an_estimate_says_that_it_is_one(alice):
     put(alice, AT, usage_source="estimated", request_id="req_x")
     assert "<small>estimated</small>" in read(client_of(alice), **DAYS)

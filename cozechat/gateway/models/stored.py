@@ -17,6 +17,10 @@ class StoredCallQuerySet(models.QuerySet["StoredCall"]):
         """This key's calls, and those of its predecessors: they share a scope."""
         return self.filter(api_key__owner_id=key.owner_id, api_key__scope=key.scope)
 
+    def unheard(self) -> Self:
+        """Those that still run, or whose end no client has had."""
+        return self.filter(models.Q(state=StoredCall.State.RUNNING) | models.Q(heard_at=None))
+
     def renew(self, request_ids: Any, *, until: datetime) -> None:
         """The calls still run."""
         self.filter(request_id__in=request_ids, state=StoredCall.State.RUNNING).update(lease_until=until)
@@ -45,6 +49,8 @@ class StoredCall(models.Model):
     state = models.CharField(_("state"), max_length=9, choices=State.choices, default=State.RUNNING)
     # JSON of an answer or of a refusal.
     outcome = EncryptedTextField(_("outcome"), blank=True, default="")
+    # When a client had the end of it; until then somebody may ask again because none has come.
+    heard_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(_("leased until"))
     created_at = models.DateTimeField(_("created"))
     expires_at = models.DateTimeField(_("expires"), db_index=True)

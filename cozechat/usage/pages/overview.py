@@ -43,7 +43,7 @@ def overview(records: QuerySet[UsageRecord], *, asked: Asked, zone: tzinfo) -> d
     """What the template shows above the log. `records` are one owner's."""
     everything = sums.cells(records, over=asked.range)
     found = [cell for cell in everything if asked.filters.admit(cell)]
-    keys = key_names(records, keys={cell.key for cell in everything} | asked.filters.keys)
+    keys = key_names(records, called={cell.key for cell in everything}, asked=set(asked.filters.keys))
     within = asked.filters.of(records).filter(
         created_at__gte=asked.range.start, created_at__lt=asked.range.end
     )

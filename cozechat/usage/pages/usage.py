@@ -41,7 +41,8 @@ def usage(request: HttpRequest) -> HttpResponse:
 @members_only
 def record(request: HttpRequest, request_id: str) -> HttpResponse:
     """Everything about one call; anybody else's does not exist."""
-    found = UsageRecord.objects.owned_by(request.user).filter(request_id=request_id).first()
+    mine = UsageRecord.objects.owned_by(request.user)
+    found = mine.filter(request_id=request_id).first() if "\0" not in request_id else None
     if found is None:
         raise Http404
     zone = timezone.get_current_timezone()
