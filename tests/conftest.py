@@ -131,6 +131,8 @@ def _user(name: str) -> Any:
 @pytest.fixture
 def tab() -> Callable[..., Any]:
     """`async with tab(user) as alices:` opens a socket as that user, with a log-in of its own."""
+    # It refuses a broken configuration, as a test may yet make one.
+    import cozechat.asgi  # noqa: F401
     from tests.tabs import open_tab
 
     return open_tab
