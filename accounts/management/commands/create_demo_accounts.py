@@ -104,7 +104,7 @@ def _stock(names: list[str]) -> None:
             scope=Price.Scope.APP, app=assistant.app, input_price=CREDIT // 1000, output_price=CREDIT // 500
         )
     for user in User.objects.filter(username__in=names):
-        crediting.top_up(user.pk, amount=10 * CREDIT, ref=f"demo {user.session_name}", now=timezone.now())
+        crediting.top_up(user.pk, amount=10 * CREDIT, ref=f"demo {user.pk}", now=timezone.now())
 
 
 def _remove() -> list[str]:
