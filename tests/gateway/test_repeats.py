@@ -21,10 +21,11 @@ def runs(site):
 
 
 def heard(site):
-    """Whether every remembered call's end has reached a client."""
+    """Whether the end of the newest remembered call has reached its client; earlier ones are other tests'."""
     return site.colleague.does("""
 from cozechat.gateway.models import StoredCall
-answer = not StoredCall.objects.filter(heard_at=None).exists()
+newest = StoredCall.objects.order_by("-pk").first()
+answer = newest is not None and newest.heard_at is not None
 """)
 
 
