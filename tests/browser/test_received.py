@@ -67,7 +67,7 @@ def test_a_message_of_a_person_and_a_long_one_are_shown_whole(site: Site, chat: 
     coze_id = coze_id_of(site, chat)
     tell(site, coze_id, "said elsewhere", role="user")
     expect(chat.questions).to_have_text(["count to 3", "said elsewhere"], timeout=PATIENCE)
-    tell(site, coze_id, "word " * 30_000 + "**end**")
+    tell(site, coze_id, "word " * 18_000 + "**end**")
     expect(chat.answer.locator("strong")).to_have_text("end", timeout=PATIENCE)
 
 
