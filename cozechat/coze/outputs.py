@@ -5,7 +5,7 @@ from typing import Any
 
 from cozechat.coze.meanings import json_text
 from cozechat.coze.strict_json import parse_json
-from cozechat.coze.types import mend_surrogates
+from cozechat.coze.types import mend_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class RunOutput:
     def value(self) -> Any:
         """The output's JSON, every text in it sound; raw text stays text."""
         try:
-            return _sound(parse_json(self.text))
+            return mend_texts(parse_json(self.text))
         except (ValueError, RecursionError):
             return self.text
 
@@ -29,14 +29,3 @@ def unwrapped(text: str) -> RunOutput:
     if isinstance(value, dict) and "Output" in value:
         return RunOutput(json_text(value["Output"]))
     return RunOutput(text)
-
-
-def _sound(value: Any) -> Any:
-    """Half an emoji is JSON, but no text that could be stored or sent."""
-    if isinstance(value, str):
-        return mend_surrogates(value)
-    if isinstance(value, list):
-        return [_sound(item) for item in value]
-    if isinstance(value, dict):
-        return {mend_surrogates(key): _sound(item) for key, item in value.items()}
-    return value

@@ -32,6 +32,20 @@ def mend_surrogates(text: str) -> str:
     return text
 
 
+def mend_texts(value: Any) -> Any:
+    """JSON with every text in it mended: half an emoji is JSON, but nothing that could be stored or sent.
+
+    Raises RecursionError for what is nested too deep.
+    """
+    if isinstance(value, str):
+        return mend_surrogates(value)
+    if isinstance(value, list):
+        return [mend_texts(item) for item in value]
+    if isinstance(value, dict):
+        return {mend_surrogates(key): mend_texts(item) for key, item in value.items()}
+    return value
+
+
 def as_text(value: object) -> str:
     """A string field: a number counts as its digits, anything else as empty."""
     if isinstance(value, str):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cozechat.coze.types import mend_surrogates
+from cozechat.coze.types import mend_texts
 from cozechat.gateway.errors import Refusal, bad_request
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -90,7 +90,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body, parse_constant=_refuse_constant)
         # As deep as can be read is deeper than can be mended.
-        value = _sound(value) if _SURROGATE.search(body) else value
+        value = mend_texts(value) if _SURROGATE.search(body) else value
     except (ValueError, RecursionError):
         raise bad_request("The body is no valid JSON.", code="invalid_json") from None
     if not isinstance(value, dict):
@@ -100,13 +100,3 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
-
-
-def _sound(value: Any) -> Any:
-    if isinstance(value, str):
-        return mend_surrogates(value)
-    if isinstance(value, list):
-        return [_sound(item) for item in value]
-    if isinstance(value, dict):
-        return {mend_surrogates(key): _sound(item) for key, item in value.items()}
-    return value

@@ -19,6 +19,7 @@ from conversations.models import Conversation, Message, Turn
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.emulator import process
+from tests.operators import configure
 from tests.tabs import HOST
 
 
@@ -29,16 +30,6 @@ def a_coze(directory, *, leaky=(), **options):
     with process.start(directory, leaky=leaky, pace=0, **options) as running:
         running.state_dir = directory
         yield running
-
-
-def configure(settings, running) -> None:
-    """As an operator does it: not emulated, but credentials in the environment."""
-    own = running.credentials
-    settings.COZE_EMULATED = False
-    settings.COZE_API_BASE = running.base_url
-    settings.COZE_CLIENT_ID, settings.COZE_PUBLIC_KEY_ID = own.client_id, own.public_key_id
-    settings.COZE_PRIVATE_KEY = own.private_key
-    settings.COZE_WORKFLOW_ID, settings.COZE_APP_ID = own.workflow_id, own.app_id
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.management import call_command
 from django.test import AsyncClient
 
-from tests.conversations.test_check_isolation import configure
+from tests.operators import configure
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
