@@ -4,7 +4,7 @@ from typing import Any
 
 from conversations.turns import visits
 from conversations.turns.engine import Engine, from_thread
-from conversations.turns.hints import SignedOut
+from conversations.turns.processes.hints import SignedOut
 
 
 def close_sockets(*, user_id: int, session_key: str | None, **_: Any) -> None:

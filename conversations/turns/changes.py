@@ -10,7 +10,7 @@ from conversations.models import TITLE_LENGTH, Conversation, Turn
 from conversations.text import clean
 from conversations.turns import metering
 from conversations.turns.engine import Engine, from_thread
-from conversations.turns.hints import Changed, Deleted
+from conversations.turns.processes.hints import Changed, Deleted
 
 
 def rename_conversation(user: User, *, conversation_id: uuid.UUID, title: str) -> bool:

@@ -14,18 +14,19 @@ from django.conf import settings
 from conversations.live import LiveTurn
 from conversations.models import Turn
 from conversations.outboxes import Hub, Outbox
-from conversations.turns import answering, ending, failures, mirroring, orphans, recovering, saving, visits
+from conversations.turns import answering, ending, failures, mirroring, saving, visits
 from conversations.turns.beginning import Begun
 from conversations.turns.chores import repeat
 from conversations.turns.ending import End
 from conversations.turns.failures import Failure
-from conversations.turns.hints import Hint
-from conversations.turns.news import News
-from conversations.turns.orphans import Orphan
+from conversations.turns.processes import orphans, recovering
+from conversations.turns.processes.hints import Hint
+from conversations.turns.processes.news import News
+from conversations.turns.processes.orphans import Orphan
+from conversations.turns.processes.wire import post
 from conversations.turns.running import RunningTurn
 from conversations.turns.succession import Succession
 from conversations.turns.telling import tell_end, tell_owner
-from conversations.turns.wire import post
 from cozechat import database
 from cozechat.coze.errors import CozeError
 

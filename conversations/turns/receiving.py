@@ -10,7 +10,7 @@ from conversations import rendering
 from conversations.models import Conversation, Message
 from conversations.text import clean
 from conversations.turns.engine import Engine, from_thread
-from conversations.turns.hints import Arrived
+from conversations.turns.processes.hints import Arrived
 from cozechat.catalog.models import CozeApp
 
 # A message that names no chat and says what a turn of these last minutes says is taken for that turn's.

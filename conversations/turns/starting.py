@@ -14,10 +14,11 @@ from conversations.frames import Refused, TurnEdit, TurnStart
 from conversations.live import LiveTurn
 from conversations.models import Conversation
 from conversations.outboxes import Outbox
-from conversations.turns import queueing, stopping
+from conversations.turns import queueing
 from conversations.turns.beginning import Begun, begin
 from conversations.turns.ending import stored_end
 from conversations.turns.engine import engine
+from conversations.turns.processes import stopping
 from conversations.turns.reading import (
     StoredTurn,
     describe_conversation,

@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from conversations.models import Step, Turn
-from conversations.steps import SHOWN
+from conversations.models.steps import SHOWN
 from conversations.text import clean
 from conversations.turns.failures import Failure
 from conversations.turns.running import RunningTurn

@@ -4,7 +4,7 @@ import pytest
 
 from conversations import turns
 from conversations.models import Conversation, Turn
-from conversations.turns import stopping
+from conversations.turns.processes import stopping
 from tests.conversations.test_queue_processes import at_once, begin
 
 pytestmark = pytest.mark.django_db(transaction=True)

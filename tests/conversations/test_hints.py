@@ -8,10 +8,20 @@ import pytest
 
 from conversations.live import LiveTurn
 from conversations.outboxes import Hub
-from conversations.turns import hints
-from conversations.turns.hints import Changed, Delta, Ended, SignedOut, Stop, Text, Watch, read, written
-from conversations.turns.relaying import DistantTurn, Relay
-from conversations.turns.wire import WAITING, Wire
+from conversations.turns.processes import hints
+from conversations.turns.processes.hints import (
+    Changed,
+    Delta,
+    Ended,
+    SignedOut,
+    Stop,
+    Text,
+    Watch,
+    read,
+    written,
+)
+from conversations.turns.processes.relaying import DistantTurn, Relay
+from conversations.turns.processes.wire import WAITING, Wire
 
 TURN, CONVERSATION = uuid.UUID(int=1), uuid.UUID(int=2)
 

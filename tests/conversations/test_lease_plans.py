@@ -8,7 +8,7 @@ from django.db import connection
 from conversations import turns
 from conversations.frames import TurnStart
 from conversations.models import Turn
-from conversations.turns import orphans
+from conversations.turns.processes import orphans
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

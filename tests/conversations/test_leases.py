@@ -17,7 +17,7 @@ from django.utils import timezone
 from conversations import turns
 from conversations.frames import TurnStart
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import orphans
+from conversations.turns.processes import orphans
 from cozechat import database
 from tests.tabs import HOST, TERMINAL
 

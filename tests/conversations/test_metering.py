@@ -13,7 +13,8 @@ from conversations import turns
 from conversations.live import LiveTurn
 from conversations.models import Turn
 from conversations.outboxes import Hub
-from conversations.turns import metering, orphans, saving, stopping
+from conversations.turns import metering, saving
+from conversations.turns.processes import orphans, stopping
 from conversations.turns.running import RunningTurn
 from cozechat import database
 from cozechat.coze.types import Usage

@@ -28,8 +28,9 @@ from hypothesis.stateful import (
 from conversations import turns
 from conversations.frames import Refused, TurnStart
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import queueing, stopping
+from conversations.turns import queueing
 from conversations.turns.beginning import QUEUE
+from conversations.turns.processes import stopping
 from cozechat import database
 from tests.conversations.test_leases import OtherProcess, eventually
 from tests.conversations.test_queue import LONG, engines, statuses, stop

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from conversations import turns
 from conversations.models import Message, Turn
-from conversations.turns import orphans, recovering
+from conversations.turns.processes import orphans, recovering
 from cozechat import database
 from tests.processes import http, site, stored_answer, tab_at
 from tests.tabs import TERMINAL, assemble

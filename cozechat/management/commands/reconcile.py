@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from accounts import tokens
 from conversations import turns
-from conversations.turns import orphans
+from conversations.turns.processes import orphans
 from cozechat import database
 from cozechat.catalog import environment
 from cozechat.catalog.clients import close_clients

@@ -14,7 +14,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from conversations import frames
 from conversations.models import Turn, TurnQuerySet
 from conversations.outboxes import Hub, Outbox
-from conversations.turns import answering, beginning, recovering
+from conversations.turns import answering, beginning
+from conversations.turns.processes import recovering
 from tests.conversations.machines import checks
 from tests.conversations.machines.places import World
 from tests.conversations.machines.scripted import ScriptedCoze

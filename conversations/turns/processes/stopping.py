@@ -10,7 +10,7 @@ from django.utils import timezone
 from conversations.models import Conversation, Message, Turn
 from conversations.turns import metering
 from conversations.turns.ending import End, stored_end
-from conversations.turns.hints import Stop
+from conversations.turns.processes.hints import Stop
 from conversations.turns.reading import StoredTurn
 from cozechat import database
 

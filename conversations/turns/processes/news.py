@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from conversations.turns import visits
 from conversations.turns.arrivals import Arrivals
-from conversations.turns.elsewhere import Elsewhere
 from conversations.turns.ending import End
-from conversations.turns.hints import (
+from conversations.turns.processes.elsewhere import Elsewhere
+from conversations.turns.processes.hints import (
     Arrived,
     Began,
     Changed,
@@ -23,11 +23,11 @@ from conversations.turns.hints import (
     Text,
     Watch,
 )
+from conversations.turns.processes.relaying import Relay
+from conversations.turns.processes.wire import open_wire
 from conversations.turns.reading import described
-from conversations.turns.relaying import Relay
 from conversations.turns.running import RunningTurn
 from conversations.turns.telling import tell_conversation, tell_deleted
-from conversations.turns.wire import open_wire
 from cozechat import database
 
 if TYPE_CHECKING:

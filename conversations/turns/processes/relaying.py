@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conversations.live import LiveTurn
-from conversations.turns.hints import Delta, Stepped, Text, Watch
-from conversations.turns.wire import NoWire, Wire
+from conversations.turns.processes.hints import Delta, Stepped, Text, Watch
+from conversations.turns.processes.wire import NoWire, Wire
 
 # How long a turn's deltas are sent after somebody elsewhere last said that it is watched (seconds).
 WATCHED = 15.0

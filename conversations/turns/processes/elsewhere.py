@@ -18,11 +18,11 @@ from django.utils import timezone
 from conversations.models import Conversation, Turn
 from conversations.outboxes import Hub, Outbox
 from conversations.turns.ending import End, stored_end
-from conversations.turns.hints import Began, Delta, Ended, Stepped, Text, Watch
+from conversations.turns.processes.hints import Began, Delta, Ended, Stepped, Text, Watch
+from conversations.turns.processes.relaying import WATCHED, DistantTurn
+from conversations.turns.processes.wire import NoWire, Wire
 from conversations.turns.reading import StoredTurn, described, started_frame_of, steps_of, stored_turn
-from conversations.turns.relaying import WATCHED, DistantTurn
 from conversations.turns.telling import tell_conversation, tell_end, tell_owner
-from conversations.turns.wire import NoWire, Wire
 from cozechat import database
 
 # Ends that are remembered, so that each is told once.

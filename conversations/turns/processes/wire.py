@@ -12,7 +12,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
-from conversations.turns.hints import Hint, read, written
+from conversations.turns.processes.hints import Hint, read, written
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,18 @@
+"""Conversations, turns and messages; what must always hold is a constraint."""
+
+from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
+from conversations.models.messages import Message, MessageQuerySet
+from conversations.models.steps import Step
+from conversations.models.turns import Turn, TurnQuerySet
+
+__all__ = [
+    "TITLE_LENGTH",
+    "Conversation",
+    "ConversationQuerySet",
+    "CozeLeftover",
+    "Message",
+    "MessageQuerySet",
+    "Step",
+    "Turn",
+    "TurnQuerySet",
+]

@@ -1,0 +1,100 @@
+"""Conversations, and what deleted accounts have left at Coze; what must always hold is a constraint."""
+
+import uuid
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from conversations.models.turns import Turn
+from cozechat.catalog.models import Assistant, CozeApp
+
+TITLE_LENGTH = 100
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    """The way to conversations leads through their owner."""
+
+    def owned_by(self, user: Any) -> Self:
+        """The owner's conversations that are not deleted; anybody else's do not exist."""
+        return self.filter(owner_id=user.pk, deleted_at=None)
+
+    def latest_first(self) -> Self:
+        """By last activity, with a stable order among equals."""
+        return self.order_by("-active_at", "-id")
+
+    def with_running(self) -> Self:
+        """Adds `running`: whether an answer is on its way."""
+        return self.annotate(
+            running=models.Exists(
+                Turn.objects.filter(conversation=models.OuterRef("pk"), status__in=Turn.RUNNING)
+            )
+        )
+
+
+class Conversation(models.Model):
+    """One user's thread: our id, and Coze's id once Coze has made one with this user's token."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="conversations",
+        verbose_name=_("owner"),
+    )
+    assistant = models.ForeignKey(
+        Assistant, on_delete=models.PROTECT, related_name="conversations", verbose_name=_("assistant")
+    )
+    title = models.CharField(_("title"), max_length=TITLE_LENGTH, blank=True)
+    title_is_manual = models.BooleanField(_("title chosen by its owner"), default=False)
+    coze_conversation_id = models.CharField(
+        _("Coze conversation id"), max_length=64, blank=True, editable=False
+    )
+    coze_title = models.CharField(_("title at Coze"), max_length=TITLE_LENGTH, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    active_at = models.DateTimeField(_("last active"), db_default=Now(), db_index=True)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
+        indexes = (models.Index(fields=["owner", "-active_at"], name="conversations_of_owner"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["assistant", "coze_conversation_id"],
+                condition=~models.Q(coze_conversation_id=""),
+                name="one_row_a_coze_conversation",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title or str(self.id)
+
+    def get_absolute_url(self) -> str:
+        """Its page."""
+        return f"/c/{self.id}/"
+
+
+class CozeLeftover(models.Model):
+    """A conversation at Coze whose owner's account is gone; the row goes once it is deleted there too."""
+
+    app = models.ForeignKey(CozeApp, on_delete=models.CASCADE, related_name="leftovers")
+    session_name = models.CharField(max_length=64)
+    coze_conversation_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("leftover at Coze")
+        verbose_name_plural = _("leftovers at Coze")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["app", "coze_conversation_id"], name="one_leftover_a_conversation"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.coze_conversation_id

@@ -1,0 +1,81 @@
+"""Messages: what was said, with a turn or without one."""
+
+from typing import Any, Self
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from conversations.models.turns import Turn
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """The way to messages leads through their conversation's owner."""
+
+    def owned_by(self, user: Any) -> Self:
+        """The owner's messages in conversations that are not deleted."""
+        return self.filter(conversation__owner_id=user.pk, conversation__deleted_at=None)
+
+    def worth_showing(self) -> Self:
+        """Without what is queued or was withdrawn, and without answers stopped before their first word.
+
+        Both messages of a withdrawn turn are empty; the question of any other is not.
+        """
+        asked = self.exclude(turn__status=Turn.Status.QUEUED)
+        return asked.exclude(content="", turn__status=Turn.Status.CANCELED)
+
+
+class Message(models.Model):
+    """One stored utterance: a question, the answer to it as far as it came, or what came without a turn."""
+
+    class Role(models.TextChoices):
+        """Who speaks."""
+
+        USER = "user", _("user")
+        ASSISTANT = "assistant", _("assistant")
+
+    id = models.BigAutoField(primary_key=True)
+    conversation = models.ForeignKey(
+        "conversations.Conversation",
+        on_delete=models.CASCADE,
+        related_name="messages",
+        verbose_name=_("conversation"),
+    )
+    # A message that Coze told us of by itself belongs to none of our turns.
+    turn = models.ForeignKey(
+        Turn, on_delete=models.CASCADE, null=True, blank=True, related_name="messages", verbose_name=_("turn")
+    )
+    # Known of such messages only: it keeps the same one from being stored twice.
+    coze_message_id = models.CharField(
+        _("Coze message id"), max_length=120, blank=True, default="", db_default="", editable=False
+    )
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices)
+    content = models.TextField(_("content"))
+    # Where in `content` Coze began another answer message (a flow may have several output nodes).
+    breaks = models.JSONField(_("breaks"), default=list, blank=True, editable=False)
+    # The answer as safe HTML, kept with the version of the rendering that made it; empty while it runs.
+    html = models.TextField(_("HTML"), blank=True, editable=False)
+    html_version = models.PositiveSmallIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["turn", "role"], name="one_question_one_answer_a_turn"),
+            models.UniqueConstraint(
+                fields=["conversation", "coze_message_id"],
+                condition=~models.Q(coze_message_id=""),
+                name="one_row_a_coze_message",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(turn__isnull=False, coze_message_id="")
+                | (models.Q(turn=None) & ~models.Q(coze_message_id="")),
+                name="a_message_has_a_turn_or_came_by_itself",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.pk}"

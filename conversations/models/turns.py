@@ -1,0 +1,139 @@
+"""Turns: one question and its answer each, with their lease and their status."""
+
+import uuid
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class TurnQuerySet(models.QuerySet["Turn"]):
+    """The way to turns leads through their owner, or through their lease."""
+
+    def owned_by(self, user: Any) -> Self:
+        """The owner's turns in conversations that are not deleted."""
+        return self.filter(owner_id=user.pk, conversation__deleted_at=None)
+
+    def running(self) -> Self:
+        """Turns whose answer is not finished."""
+        return self.filter(status__in=Turn.RUNNING)
+
+    def queued(self) -> Self:
+        """Turns that wait for the one before them."""
+        return self.filter(status=Turn.Status.QUEUED)
+
+    def leased(self, lease: uuid.UUID) -> Self:
+        """Running turns that this lease holds: what their engine may write to."""
+        # What the last two say holds of every leased turn; they make the index of leases serve.
+        return self.running().filter(lease=lease, ended_at=None, lease_until__isnull=False)
+
+    def running_of(self, owner_id: int) -> Self:
+        """The owner's running turns, in all conversations."""
+        return self.running().filter(owner_id=owner_id, ended_at=None, lease_until__isnull=False)
+
+    def orphaned(self, now: datetime) -> Self:
+        """Running turns whose engine has gone silent."""
+        return self.running().filter(lease_until__lt=now)
+
+
+class Turn(models.Model):
+    """One question and its answer, with its status.
+
+    A question that comes while another is answered is queued: it has neither a lease nor an end. Its owner may
+    withdraw it: then the row stays, so that its `client_id` never starts again, and the text goes.
+
+    The engine that runs a turn holds a lease: a random fencing token with an end. Each of its writes names the
+    lease, so an engine that slept through its end writes nothing more.
+    """
+
+    class Status(models.TextChoices):
+        """Coze's words for a chat's status, and two of ours."""
+
+        QUEUED = "queued", _("waits for its turn")
+        CREATED = "created", _("created")
+        IN_PROGRESS = "in_progress", _("in progress")
+        COMPLETED = "completed", _("completed")
+        FAILED = "failed", _("failed")
+        REQUIRES_ACTION = "requires_action", _("waits for an answer")
+        CANCELED = "canceled", _("stopped")
+        INTERRUPTED = "interrupted", _("interrupted")
+
+    RUNNING = (Status.CREATED, Status.IN_PROGRESS)
+    # What has no end yet.
+    OPEN = (Status.QUEUED, *RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(
+        "conversations.Conversation",
+        on_delete=models.CASCADE,
+        related_name="turns",
+        verbose_name=_("conversation"),
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="turns", verbose_name=_("owner")
+    )
+    client_id = models.UUIDField(_("client id"), editable=False)
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.CREATED)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True, editable=False)
+    seq = models.PositiveIntegerField(_("deltas sent"), default=0, editable=False)
+    withdrawn = models.BooleanField(_("withdrawn"), default=False, db_default=False, editable=False)
+
+    lease = models.UUIDField(_("lease"), null=True, editable=False)
+    lease_until = models.DateTimeField(_("leased until"), null=True, editable=False)
+
+    coze_chat_id = models.CharField(_("Coze chat id"), max_length=64, blank=True, editable=False)
+    error_code = models.CharField(_("error"), max_length=24, blank=True, editable=False)
+    coze_error = models.CharField(_("Coze's error"), max_length=300, blank=True, editable=False)
+    log_id = models.CharField(_("log id"), max_length=64, blank=True, editable=False)
+    input_tokens = models.PositiveIntegerField(_("input tokens"), default=0, editable=False)
+    output_tokens = models.PositiveIntegerField(_("output tokens"), default=0, editable=False)
+    total_tokens = models.PositiveIntegerField(_("total tokens"), default=0, editable=False)
+
+    created_at = models.DateTimeField(_("asked"), auto_now_add=True)
+    first_delta_at = models.DateTimeField(_("first words"), null=True, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
+
+    objects = TurnQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("turn")
+        verbose_name_plural = _("turns")
+        ordering = ("created_at", "id")
+        indexes = (
+            models.Index(fields=["lease_until"], name="turns_by_lease", condition=models.Q(ended_at=None)),
+            models.Index(fields=["conversation"], name="turns_queued", condition=models.Q(status="queued")),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["owner", "client_id"], name="one_turn_a_client_id"),
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=models.Q(status__in=["created", "in_progress"]),
+                name="one_running_turn_a_conversation",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=["queued", "created", "in_progress"], ended_at=None)
+                | (
+                    ~models.Q(status__in=["queued", "created", "in_progress"])
+                    & models.Q(ended_at__isnull=False)
+                ),
+                name="ended_exactly_when_it_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="queued") | models.Q(lease=None, lease_until=None),
+                name="a_queued_turn_is_nobodys",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(withdrawn=False) | models.Q(status="canceled"),
+                name="only_a_canceled_turn_is_withdrawn",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the answer is still on its way."""
+        return self.status in self.RUNNING
