@@ -27,6 +27,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # generic in the st
             _("Permissions"),
             {"fields": ("is_active", "is_visitor", "is_staff", "is_superuser", "groups", "user_permissions")},
         ),
+        (_("Limits"), {"fields": ("turns_per_minute", "turns_per_day")}),
         (_("Important dates"), {"fields": ("last_login", "date_joined")}),
     )
 

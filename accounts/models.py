@@ -68,6 +68,20 @@ class User(AbstractUser):
         verbose_name=_("end user of"),
     )
 
+    # Empty: the site's limits. They belong to staff to set.
+    turns_per_minute = models.PositiveIntegerField(
+        _("questions a minute"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: as everybody (TURNS_PER_MINUTE). 0: no limit."),
+    )
+    turns_per_day = models.PositiveIntegerField(
+        _("questions a day"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: as everybody (TURNS_PER_DAY). 0: no limit."),
+    )
+
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")

@@ -125,6 +125,7 @@ def _config(
         "socket_path": "/ws/chat/",
         "assistant": assistant,
         "quota": turns.allowance_of(user.pk),
+        "turns": turns.turns_today(user.pk),
         "charged": turns.is_charged(),
         "emulated": settings.COZE_EMULATED,
     }

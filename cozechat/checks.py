@@ -78,6 +78,17 @@ def check_site_settings(**_: Any) -> list[CheckMessage]:
     return found
 
 
+@register(TAG)
+def check_numbers(**_: Any) -> list[CheckMessage]:
+    """Every number of the settings is one, and within its range."""
+    return [_misfit(misfit) for misfit in settings.MISFIT_SETTINGS]
+
+
+def _misfit(misfit: env.Misfit) -> CheckMessage:
+    hint = f"Set a number from {misfit.least:g} to {misfit.most:g}, or leave it out for the default."
+    return Error(f"{misfit.name} cannot be {misfit.given!r}.", hint=hint, id="cozechat.E050")
+
+
 def refuse_broken_configuration() -> None:
     """Stop a server from starting on a configuration that cannot work.
 

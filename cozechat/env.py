@@ -2,8 +2,10 @@
 
 import difflib
 import hashlib
+import math
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,35 @@ KNOWN_COZE_NAMES = frozenset(
         "COZE_WEBHOOK_TOKEN",
         "COZE_CALLBACK_VERIFY_TOKEN",
         "COZE_EMULATOR_PORT",
+        "COZE_POOL_SIZE",
+        "COZE_STREAM_POOL_SIZE",
+        "COZE_POOL_TIMEOUT",
+        "COZE_CONNECT_TIMEOUT",
+        "COZE_SILENCE_SECONDS",
+        "COZE_CONTENT_SECONDS",
     }
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A setting whose value is no number, or one out of its range."""
+
+    name: str
+    given: str
+    least: float
+    most: float
+
+
 class Environment(environ.FileAwareEnv):
-    """The environment, where any `X` may also be given as the file `X_FILE`."""
+    """The environment, where any `X` may also be given as the file `X_FILE`.
+
+    `misfits` collects the numbers that cannot be used: their defaults stand in until the checks have refused to start.
+    """
+
+    def __init__(self, **scheme: Any) -> None:
+        super().__init__(**scheme)
+        self.misfits: list[Misfit] = []
 
     def text(self, name: str, default: str = "") -> str:
         """The value as it stands: no `$` reference, no cast; surrounding blanks and newlines are dropped."""
@@ -42,6 +67,27 @@ class Environment(environ.FileAwareEnv):
     def texts(self, name: str) -> list[str]:
         """A list written with commas between."""
         return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+    def whole(self, name: str, *, default: int, least: int = 0, most: int = 1_000_000) -> int:
+        """A whole number from `least` to `most`."""
+        return int(self.seconds(name, default=default, least=least, most=most, whole=True))
+
+    def seconds(
+        self, name: str, *, default: float, least: float = 0.1, most: float = 3600, whole: bool = False
+    ) -> float:
+        """A number from `least` to `most`, with a fraction or without."""
+        given = self.text(name)
+        if not given:
+            return default
+        try:
+            value = int(given) if whole else float(given)
+        except ValueError:
+            value = math.nan
+        # A comparison with what is no number is false.
+        if least <= value <= most:
+            return value
+        self.misfits.append(Misfit(name, given, least, most))
+        return default
 
 
 def load(base_dir: Path) -> Environment:

@@ -46,8 +46,13 @@ COZE_SEND_ASSERTION_IN_BODY: bool = env.bool("COZE_SEND_ASSERTION_IN_BODY", defa
 COZE_WEBHOOK_TOKENS = env.texts("COZE_WEBHOOK_TOKEN")
 COZE_CALLBACK_VERIFY_TOKENS = env.texts("COZE_CALLBACK_VERIFY_TOKEN")
 # A chat fails after so much silence, and after so much of being kept waiting with nothing but signs of life.
-COZE_SILENCE_SECONDS = 60.0
-COZE_CONTENT_SECONDS = 120.0
+COZE_SILENCE_SECONDS = env.seconds("COZE_SILENCE_SECONDS", default=60.0, least=1)
+COZE_CONTENT_SECONDS = env.seconds("COZE_CONTENT_SECONDS", default=120.0, least=1)
+# Connections of one process to one Coze app: for calls, and for answers; how long one is waited for, and made.
+COZE_POOL_SIZE = env.whole("COZE_POOL_SIZE", default=100, least=1, most=10_000)
+COZE_STREAM_POOL_SIZE = env.whole("COZE_STREAM_POOL_SIZE", default=200, least=1, most=10_000)
+COZE_POOL_TIMEOUT = env.seconds("COZE_POOL_TIMEOUT", default=5.0, most=60)
+COZE_CONNECT_TIMEOUT = env.seconds("COZE_CONNECT_TIMEOUT", default=2.5, most=60)
 COZE_EMULATOR_PORT = env.int("COZE_EMULATOR_PORT", default=9090)
 # With nothing said about Coze at all, the built-in emulator stands in for it.
 COZE_EMULATED = not any(
@@ -69,11 +74,19 @@ KAI_MCP_URL = env.text("KAI_MCP_URL")
 KAI_API_KEY = env.text("KAI_API_KEY")
 
 # --- Limits of one turn -------------------------------------------------------------------------------
-TURN_CONTENT_LIMIT = 32_768
+# Characters of a question; of sixty thousand the longest still fit into a frame.
+TURN_CONTENT_LIMIT = env.whole("TURN_CONTENT_LIMIT", default=32_768, least=1, most=60_000)
 TURN_SECONDS = 600
 TURN_ANSWER_LIMIT = 4 * 1024 * 1024
 # Answers of one user at the same time: all users share Coze's streams.
-TURNS_AT_ONCE = 8
+TURNS_AT_ONCE = env.whole("TURNS_AT_ONCE", default=8, least=1, most=10_000)
+# Questions of one user: so many at once, refilled at so many a minute; so many a day. 0: no limit.
+TURNS_PER_MINUTE = env.whole("TURNS_PER_MINUTE", default=60)
+TURNS_BURST = env.whole("TURNS_BURST", default=10, least=1, most=10_000)
+TURNS_PER_DAY = env.whole("TURNS_PER_DAY", default=0)
+# Requests of one user to /api/, in the same way.
+API_PER_MINUTE = env.whole("API_PER_MINUTE", default=300)
+API_BURST = env.whole("API_BURST", default=60, least=1, most=10_000)
 DRAIN_SECONDS = 20
 
 # --- The gateway --------------------------------------------------------------------------------------
@@ -290,3 +303,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # --- Logs ---------------------------------------------------------------------------------------------
 LOGGING = logs.configuration(level=env.text("LOG_LEVEL", "INFO"))
+
+# Numbers that cannot be used; the checks refuse them.
+MISFIT_SETTINGS = env.misfits

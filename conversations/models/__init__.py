@@ -1,6 +1,7 @@
 """Conversations, turns and messages; what must always hold is a constraint."""
 
 from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
+from conversations.models.days import TurnDay
 from conversations.models.messages import Message, MessageQuerySet
 from conversations.models.steps import Step
 from conversations.models.turns import Turn, TurnQuerySet
@@ -14,5 +15,6 @@ __all__ = [
     "MessageQuerySet",
     "Step",
     "Turn",
+    "TurnDay",
     "TurnQuerySet",
 ]

@@ -7,6 +7,7 @@ from conversations.turns.allowances import allowance_of, is_charged
 from conversations.turns.beginning import Begun, begin
 from conversations.turns.changes import delete_conversation, rename_conversation
 from conversations.turns.engine import Engine, engine, hub
+from conversations.turns.pacing import turns_today
 from conversations.turns.reading import describe_conversation, newest_messages
 from conversations.turns.receiving import (
     NoConversation,
@@ -43,4 +44,5 @@ __all__ = [
     "resume",
     "start",
     "stop",
+    "turns_today",
 ]

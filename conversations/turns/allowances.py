@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from conversations.frames import Refused
+from conversations.turns import pacing
 from conversations.turns.metering import NotCovered, has_price
 from cozechat.catalog.environment import default_assistant
 from cozechat.usage.budgets import Budget, Period, period_end
@@ -39,7 +40,10 @@ def is_charged() -> bool:
 
 def news_of(owner_id: int) -> dict[str, Any] | None:
     """The fields of `usage.updated` after one of the owner's turns; None where a turn changes nothing."""
-    return {"quota": allowance_of(owner_id)} if settings.CHARGE_CHAT else None
+    turns = pacing.turns_today(owner_id)
+    if turns is None and not settings.CHARGE_CHAT:
+        return None
+    return {"quota": allowance_of(owner_id), "turns": turns}
 
 
 def refused(why: NotCovered, *, client_id: str) -> Refused:

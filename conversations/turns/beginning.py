@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from conversations.frames import Refused, TurnStart
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import allowances, metering
+from conversations.turns import allowances, metering, pacing
 from conversations.turns.metering import NotCovered
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant
@@ -30,8 +30,8 @@ _TITLE_CHARACTERS = 60
 class Begun:
     """A turn in the database, with what its engine needs.
 
-    `replayed`: it was there already. `is_held`: money was set aside for it. `refused`: it waited, and ended when its
-    turn came, because nothing was left to pay for it.
+    `replayed`: it was there already. `is_held`: money was set aside for it. `is_counted`: its owner has one question
+    less today. `refused`: it waited, and ended when its turn came, because nothing was left to pay for it.
     """
 
     turn: Turn
@@ -41,6 +41,7 @@ class Begun:
     answer: Message
     replayed: bool = False
     is_held: bool = False
+    is_counted: bool = False
     refused: NotCovered | None = None
 
     @property
@@ -49,16 +50,17 @@ class Begun:
         return self.turn.status == Turn.Status.QUEUED
 
 
-def begin(user: User, *, frame: TurnStart, is_free: bool = False) -> Begun:
+def begin(user: User, *, frame: TurnStart, per_day: int = 0, is_free: bool = False) -> Begun:
     """Store question and turn; the same `client_id` again finds what it made the first time.
 
     Where a turn runs or waits already, this one is queued if the frame allows it. Raises Refused: not_found, busy
-    (it may not wait, or the queue is full), rate_limited and quota (unless `is_free`: the site's own checks). What
-    must not happen twice is refused by the database, so that of many simultaneous calls one wins.
+    (it may not wait, or the queue is full), rate_limited and quota (unless `is_free`: the site's own checks); quota
+    also for more than `per_day` questions of today, if that is a limit. What must not happen twice is refused by the
+    database, so that of many simultaneous calls one wins.
     """
     try:
         with transaction.atomic():
-            begun = _create(user, frame, is_free=is_free)
+            begun = _create(user, frame, per_day=per_day, is_free=is_free)
             return begun if begun.is_queued or is_free else _with_hold(begun)
     except (IntegrityError, Refused) as error:
         known = _known(user, frame)
@@ -108,7 +110,7 @@ def begun_of(turn: Turn, *, replayed: bool = False) -> Begun:
     )
 
 
-def _create(user: User, frame: TurnStart, *, is_free: bool) -> Begun:
+def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Begun:
     now = timezone.now()
     conversation = (
         _new_conversation(user, frame, now=now) if frame.conversation is None else _conversation(user, frame)
@@ -120,6 +122,7 @@ def _create(user: User, frame: TurnStart, *, is_free: bool) -> Begun:
         )
         advice = {"retry_after": _FULL_RETRY}
         raise Refused("rate_limited", text, client_id=str(frame.client_id), advice=advice)
+    pacing.count_today(user.pk, frame=frame, limit=per_day)
     turn = Turn.objects.create(
         conversation=conversation,
         owner=user,
@@ -139,7 +142,14 @@ def _create(user: User, frame: TurnStart, *, is_free: bool) -> Begun:
         conversation.title = conversation.title or title_from(frame.content)
         conversation.active_at = now
         conversation.save(update_fields=["title", "active_at"])
-    return Begun(turn=turn, conversation=conversation, owner=user, question=question, answer=answer)
+    return Begun(
+        turn=turn,
+        conversation=conversation,
+        owner=user,
+        question=question,
+        answer=answer,
+        is_counted=bool(per_day),
+    )
 
 
 def is_full(owner_id: int) -> bool:

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import Message, Turn
+from conversations.models import Message, Turn, TurnDay
 from cozechat.catalog.models import Assistant
 from cozechat.usage import reserving, settling
 from cozechat.usage.budgets import Budget
@@ -163,6 +163,9 @@ def meter(spent: Spent, *, is_held: bool | None = None) -> None:
     One record for each turn that Coze took, whoever comes second; one that had a hold has a record anyway.
     """
     assert transaction.get_connection().in_atomic_block  # noqa: S101 - the end and its record are one
+    if not spent.taken:
+        # Coze never heard of it: it does not count as one of its day's questions.
+        TurnDay.objects.give_back(spent.turn)
     now, name = timezone.now(), request_id(spent.turn.pk)
     hold = None if is_held is False else Hold.objects.filter(request_id=name).first()
     if hold is None:

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Message, Turn, TurnDay
 from conversations.turns import failures, metering
 from conversations.turns.beginning import LEASE, Begun, begun_of, is_full
 from conversations.turns.metering import NotCovered
@@ -152,6 +152,7 @@ def withdraw(user: User, *, turn_id: uuid.UUID) -> bool:
         )  # fmt: skip
         if withdrawn:
             Message.objects.filter(turn_id=turn_id).update(content="")
+            TurnDay.objects.give_back(Turn.objects.get(pk=turn_id))
     if withdrawn:
         _touch(turn_id)
     return bool(withdrawn)

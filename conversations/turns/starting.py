@@ -14,7 +14,7 @@ from conversations.frames import Refused, TurnEdit, TurnStart
 from conversations.live import LiveTurn
 from conversations.models import Conversation
 from conversations.outboxes import Outbox
-from conversations.turns import queueing
+from conversations.turns import allowances, pacing, queueing
 from conversations.turns.beginning import Begun, begin
 from conversations.turns.ending import stored_end
 from conversations.turns.engine import engine
@@ -27,7 +27,7 @@ from conversations.turns.reading import (
     stored_turn,
     terminal_frame,
 )
-from conversations.turns.telling import tell_conversation
+from conversations.turns.telling import tell_conversation, tell_usage
 from cozechat import database
 
 # How often a conversation is read again because a turn began or ended meanwhile.
@@ -73,6 +73,8 @@ async def _accept(user: User, *, frame: TurnStart, outbox: Outbox) -> Begun:
         succession.tell_started(begun, but=outbox)
         engine().start(begun)
     tell_conversation(engine().hub, user.pk, describe_conversation(begun.conversation, running=True))
+    if begun.is_counted:
+        tell_usage(engine().hub, user.pk, await database.run(allowances.news_of, user.pk))
     return begun
 
 
@@ -103,7 +105,8 @@ async def ask(user: User, *, frame: TurnStart) -> StoredTurn:
 def _begin_if_signed_in(user: User, *, frame: TurnStart, session_key: str) -> Begun:
     if not login_is_valid(session_key, user.pk):
         raise SignedOut
-    return begin(user, frame=frame)
+    pace = pacing.admit(user, frame=frame)
+    return begin(user, frame=frame, per_day=pace.per_day)
 
 
 async def stop(user: User, *, turn_id: uuid.UUID, outbox: Outbox | None = None) -> None:

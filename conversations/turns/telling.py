@@ -47,8 +47,13 @@ def tell_owner(hub: Hub, end: End) -> None:
     """Tell all tabs of an owner what has changed with the end of a turn: its conversation, and what his meter shows."""
     owner_id = end.turn.owner_id
     tell_conversation(hub, owner_id, end.conversation)
-    if end.usage is not None:
-        text = frames.build("usage.updated", **end.usage)
+    tell_usage(hub, owner_id, end.usage)
+
+
+def tell_usage(hub: Hub, owner_id: int, usage: dict[str, Any] | None) -> None:
+    """Tell all tabs of an owner what his meters show now, if anything has changed."""
+    if usage is not None:
+        text = frames.build("usage.updated", **usage)
         for outbox in hub.sockets_of(owner_id):
             outbox.offer(text)
 

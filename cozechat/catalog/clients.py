@@ -41,7 +41,14 @@ def coze_client(app: CozeApp) -> CozeClient:
 
 
 def _limits() -> Limits:
-    return Limits(read_timeout=settings.COZE_SILENCE_SECONDS, content_timeout=settings.COZE_CONTENT_SECONDS)
+    return Limits(
+        max_connections=settings.COZE_POOL_SIZE,
+        max_streams=settings.COZE_STREAM_POOL_SIZE,
+        pool_timeout=settings.COZE_POOL_TIMEOUT,
+        connect_timeout=settings.COZE_CONNECT_TIMEOUT,
+        read_timeout=settings.COZE_SILENCE_SECONDS,
+        content_timeout=settings.COZE_CONTENT_SECONDS,
+    )
 
 
 def is_refusing() -> bool:
