@@ -32,9 +32,10 @@ local now = time[1] * 1000000 + time[2]
 local interval, full = tonumber(ARGV[1]), tonumber(ARGV[1]) * tonumber(ARGV[2])
 if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local full_at = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now), now + full)
-local wait = full_at + interval - full - now
+local wait = math.max(full_at + interval - full - now, 0)
+if wait == 0 then full_at = full_at + interval end
+redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000))
 if wait > 0 then return wait end
-redis.call('SET', KEYS[1], string.format('%.0f', full_at + interval), 'PX', math.ceil((full_at + interval - now) / 1000))
 if KEYS[2] then redis.call('SET', KEYS[2], 1, 'PX', ARGV[3]) end
 return 0
 """
@@ -70,9 +71,10 @@ class Memory:
                 return 0.0
             full_at = min(max(self._full_at.get(name, now), now), now + full)
             wait = full_at + bucket.interval - full - now
+            # Kept also where nothing is taken: after a clock was set back the moment lay too far ahead.
+            self._full_at[name] = full_at if wait > _TINY else full_at + bucket.interval
             if wait > _TINY:
                 return wait
-            self._full_at[name] = full_at + bucket.interval
             if once:
                 self._counted_until[once] = now + REMEMBERED
             self._full_at = _current(self._full_at, now=now)
@@ -91,16 +93,12 @@ class Shared:
     """The buckets of all processes, in Redis. While it is away each process counts by itself."""
 
     def __init__(self, url: str, *, meanwhile: Memory) -> None:
-        # Redis's client is installed only where one is used.
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.exceptions import RedisError
-        from redis.retry import Retry
+        import redis  # noqa: PLC0415 - it is installed only where one is used
 
-        once_more = Retry(NoBackoff(), 1)
-        redis: Any = Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=once_more)
-        self._take = redis.register_script(_TAKE)
-        self._errors = (RedisError, OSError)
+        once_more: Any = redis.retry.Retry(redis.backoff.NoBackoff(), 1)
+        client = redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=once_more)
+        self._take = client.register_script(_TAKE)
+        self._errors = (redis.RedisError, OSError)
         self._meanwhile = meanwhile
         self._rests_until = 0.0
 

@@ -15,6 +15,11 @@ hypothesis_settings.register_profile("quick", max_examples=50, deadline=None)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "quick")
 
 
+# Tests ask more in a moment than a person does; those of the limits say so.
+UNLIMITED = {"TURNS_PER_MINUTE": "0", "API_PER_MINUTE": "0"}
+os.environ.update(UNLIMITED)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run what takes long (CI does)")
 
@@ -103,6 +108,13 @@ def kai(kai_process: Any, settings: Any, transactional_db: None) -> Any:
     settings.KAI_MCP_URL, settings.KAI_API_KEY = kai_process.url, kai_process.key
     allow_demo_tools()
     return kai_process
+
+
+@pytest.fixture(autouse=True)
+def in_no_hurry(settings: Any) -> None:
+    """This process has read its settings before `UNLIMITED` was set."""
+    for name, value in UNLIMITED.items():
+        setattr(settings, name, int(value))
 
 
 @pytest.fixture

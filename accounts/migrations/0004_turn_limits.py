@@ -4,20 +4,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_user_end_user_of'),
+        ("accounts", "0003_user_end_user_of"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='user',
-            name='turns_per_day',
-            field=models.PositiveIntegerField(blank=True, help_text='Empty: as everybody (TURNS_PER_DAY). 0: no limit.', null=True, verbose_name='questions a day'),
+            model_name="user",
+            name="turns_per_day",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Empty: as everybody (TURNS_PER_DAY). 0: no limit.",
+                null=True,
+                verbose_name="questions a day",
+            ),
         ),
         migrations.AddField(
-            model_name='user',
-            name='turns_per_minute',
-            field=models.PositiveIntegerField(blank=True, help_text='Empty: as everybody (TURNS_PER_MINUTE). 0: no limit.', null=True, verbose_name='questions a minute'),
+            model_name="user",
+            name="turns_per_minute",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Empty: as everybody (TURNS_PER_MINUTE). 0: no limit.",
+                null=True,
+                verbose_name="questions a minute",
+            ),
         ),
     ]

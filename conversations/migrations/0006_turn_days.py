@@ -6,25 +6,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('conversations', '0005_step'),
+        ("conversations", "0005_step"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TurnDay',
+            name="TurnDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(verbose_name='day')),
-                ('turns', models.PositiveIntegerField(default=0, verbose_name='questions')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField(verbose_name="day")),
+                ("turns", models.PositiveIntegerField(default=0, verbose_name="questions")),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'questions of a day',
-                'verbose_name_plural': 'questions by day',
-                'constraints': [models.UniqueConstraint(fields=('owner', 'day'), name='one_count_a_user_and_day')],
+                "verbose_name": "questions of a day",
+                "verbose_name_plural": "questions by day",
+                "constraints": [
+                    models.UniqueConstraint(fields=("owner", "day"), name="one_count_a_user_and_day")
+                ],
             },
         ),
     ]

@@ -14,6 +14,7 @@ from conversations.frames import Refused, TurnStart
 from conversations.models import Conversation, Message, Turn
 from conversations.turns import allowances, metering, pacing
 from conversations.turns.metering import NotCovered
+from cozechat import counters
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant
 
@@ -120,6 +121,7 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
         text = _(
             "As many of your answers are running as may at once. This question is sent when one has ended."
         )
+        counters.add("limits_refused", label="at_once")
         advice = {"retry_after": _FULL_RETRY}
         raise Refused("rate_limited", text, client_id=str(frame.client_id), advice=advice)
     pacing.count_today(user.pk, frame=frame, limit=per_day)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from conversations.frames import Refused, TurnStart
 from conversations.models import Turn, TurnDay
-from cozechat import buckets
+from cozechat import buckets, counters
 from cozechat.buckets import Bucket
 from cozechat.usage.budgets import Period, period_end
 
@@ -70,6 +70,7 @@ def _take(owner_id: int, *, frame: TurnStart, pace: Pace) -> None:
     name = f"turns-{owner_id}"
     wait = buckets.take(name, bucket=pace.bucket, once=f"{name}-{frame.client_id}")
     if wait:
+        counters.add("limits_refused", label="minute")
         advice = {"retry_after": buckets.whole_seconds(wait), "limit": "minute"}
         text = _("You are sending too fast.")
         raise Refused("rate_limited", text, client_id=str(frame.client_id), advice=advice)
@@ -80,6 +81,7 @@ def count_today(owner_id: int, *, frame: TurnStart, limit: int) -> None:
     now = timezone.now()
     if not limit or TurnDay.objects.count_one(owner_id, limit=limit, now=now):
         return
+    counters.add("limits_refused", label="day")
     text = _("You have asked all %(count)d questions of today.") % {"count": limit}
     raise Refused("quota", text, client_id=str(frame.client_id), advice=_until_tomorrow(now))
 

@@ -1,18 +1,13 @@
 """Redis goes away and comes back, between two real processes: no socket closes, and no word is lost."""
 
 import asyncio
-import os
 import re
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
+from tests.private_redis import Redis, private_redis
 from tests.processes import site, stored_answer, tab_at
 from tests.tabs import TERMINAL, assemble
 
@@ -21,43 +16,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 STALE = 4.0
 
 
-class Redis:
-    """A private server that can be killed and started again at its port."""
-
-    def __init__(self, directory: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.directory = directory
-        self.url = f"redis://127.0.0.1:{self.port}/3"
-        self.start()
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", str(self.directory)]
-        self.server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-        for _ in range(100):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            time.sleep(0.05)
-        raise AssertionError("redis-server did not start")
-
-    def kill(self) -> None:
-        self.server.kill()
-        self.server.wait()
-
-    def say(self, command: str) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
-            line.sendall(command.encode() + b"\r\n")
-            return line.recv(1000)
-
-
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    if not shutil.which("redis-server") and os.environ.get("CI") != "true":
-        pytest.skip("there is no redis-server")
-    private = Redis(tmp_path)
-    yield private
-    private.kill()
+def redis() -> Iterator[Redis]:
+    with private_redis() as server:
+        yield server
 
 
 class Watcher:

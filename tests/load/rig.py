@@ -39,6 +39,8 @@ class Rig:
             "SECRET_KEY": secrets.token_urlsafe(48),
             "REDIS_URL": "",
             "DEBUG": "",
+            "TURNS_PER_MINUTE": "0",
+            "API_PER_MINUTE": "0",
             "LOG_LEVEL": "WARNING",
             "COZE_CLIENT_ID": "1100000000000000000",
             "COZE_PUBLIC_KEY_ID": "bench",

@@ -63,6 +63,8 @@ def environment(
         "VAR_DIR": str(directory / "var"),
         "SECRET_KEY": secrets.token_urlsafe(48),
         "DEBUG": "",
+        "TURNS_PER_MINUTE": "0",
+        "API_PER_MINUTE": "0",
         "LOG_LEVEL": "WARNING",
         "COZE_API_BASE": emulator.base_url,
         "COZE_CLIENT_ID": known.client_id,

@@ -11,7 +11,7 @@ import pytest
 
 from cozechat import buckets
 from cozechat.buckets import Bucket, Memory, Shared, whole_seconds
-from tests.redis_server import running_redis
+from tests.private_redis import private_redis
 
 ROOT = Path(__file__).resolve().parents[2]
 # A bucket that is not refilled while a test looks.
@@ -31,7 +31,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def redis_url():
-    with running_redis() as server:
+    with private_redis() as server:
         yield server.url
 
 
@@ -125,6 +125,8 @@ def test_so_it_does_where_redis_had_another_time(redis_url):
     with Redis.from_url(redis_url) as redis:
         redis.set("cozechat:bucket:stepped", far)
     assert 0 < shared.take("stepped", bucket=BUCKET) <= 1
+    time.sleep(1.1)
+    assert shared.take("stepped", bucket=BUCKET) == 0.0
 
 
 def test_the_walls_clock_is_not_asked(monkeypatch):
@@ -155,10 +157,10 @@ def test_two_processes_share_one_burst(redis_url):
 
 
 def test_while_redis_is_away_this_process_counts_and_says_so_once(caplog):
-    with running_redis() as server:
+    with private_redis() as server:
         shared = Shared(server.url, meanwhile=Memory())
         assert waits(shared, 10, name="away") == [0.0] * 10
-        server.stop()
+        server.kill()
         taken = waits(shared, 11, name="away")
     assert taken[:10] == [0.0] * 10
     assert taken[10] > 0
@@ -168,7 +170,7 @@ def test_while_redis_is_away_this_process_counts_and_says_so_once(caplog):
 
 
 def test_a_redis_that_hangs_is_waited_for_once():
-    with running_redis() as server:
+    with private_redis() as server:
         shared = Shared(server.url, meanwhile=Memory())
         shared.take("hangs", bucket=SLOW)
         server.freeze()
@@ -180,9 +182,9 @@ def test_a_redis_that_hangs_is_waited_for_once():
 
 def test_a_redis_that_is_back_counts_for_all_again(monkeypatch):
     monkeypatch.setattr(buckets, "REST", 0.0)
-    with running_redis() as server:
+    with private_redis() as server:
         shared = Shared(server.url, meanwhile=Memory())
-        server.stop()
+        server.kill()
         assert waits(shared, 10, name="back") == [0.0] * 10
         server.start()
         assert waits(shared, 11, name="back").count(0.0) == 10

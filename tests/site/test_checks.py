@@ -1,6 +1,7 @@
 """Half a configuration refuses to start, and says what to mend."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 
 from cozechat import checks
+from cozechat.env import Misfit
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
@@ -182,3 +185,69 @@ def test_a_receiver_that_is_switched_off_says_so_where_a_deployment_is_checked(w
     assert "/callbacks/coze answers 404" in told["cozechat.I031"]
     whole.COZE_WEBHOOK_TOKENS, whole.COZE_CALLBACK_VERIFY_TOKENS = ["x" * 16], ["y"]
     assert run_checks(tags=[checks.TAG], include_deployment_checks=True) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("TURNS_PER_MINUTE", "sixty"),
+        ("TURNS_PER_MINUTE", "-1"),
+        ("TURNS_PER_MINUTE", "1.5"),
+        ("TURNS_BURST", "0"),
+        ("TURNS_PER_DAY", "∞"),
+        ("TURN_CONTENT_LIMIT", "100000"),
+        ("TURNS_AT_ONCE", "0"),
+        ("API_PER_MINUTE", "nan"),
+        ("COZE_POOL_SIZE", "0"),
+        ("COZE_CONNECT_TIMEOUT", "-2"),
+        ("COZE_SILENCE_SECONDS", "inf"),
+        ("COZE_CONTENT_SECONDS", "nan"),
+        ("COZE_POOL_TIMEOUT", "a while"),
+    ],
+)
+def test_a_number_that_is_none_refuses_to_start_and_says_what_would_be_one(whole, monkeypatch, name, given):
+    monkeypatch.setenv(name, given)
+    whole.MISFIT_SETTINGS = misfits_of_the_settings()
+    (said,) = found().values()
+    assert name in said
+    assert repr(given) in said
+    assert "Set a number from" in said
+    with pytest.raises(ImproperlyConfigured, match=name):
+        checks.refuse_broken_configuration()
+
+
+def misfits_of_the_settings() -> list[Misfit]:
+    """The settings read anew, from the environment as it is."""
+    return runpy.run_path(str(ROOT / "cozechat" / "settings.py"))["MISFIT_SETTINGS"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("TURNS_PER_MINUTE", "0", 0),
+        ("TURNS_BURST", " 3\n", 3),
+        ("COZE_CONNECT_TIMEOUT", "0.5", 0.5),
+        ("TURNS_PER_DAY", "", 0),
+    ],
+)
+def test_a_number_is_taken_as_it_is_meant(whole, monkeypatch, name, given, value):
+    monkeypatch.setenv(name, given)
+    read = runpy.run_path(str(ROOT / "cozechat" / "settings.py"))
+    assert (read[name], read["MISFIT_SETTINGS"]) == (value, [])
+
+
+def test_rubbish_in_a_number_stops_every_way_of_starting(tmp_path):
+    for start in (["manage.py", "check"], ["-c", "import cozechat.asgi"]):
+        done = run(*start, tmp_path=tmp_path, TURNS_PER_MINUTE="sixty")
+        assert done.returncode != 0
+        for word in ("cozechat.E050", "TURNS_PER_MINUTE cannot be 'sixty'", "HINT"):
+            assert word in done.stderr
+
+
+def test_the_limits_that_are_promised_are_the_defaults(monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("COZE_", "TURN", "API_"))]:
+        monkeypatch.delenv(name)
+    read = runpy.run_path(str(ROOT / "cozechat" / "settings.py"))
+    assert (read["TURNS_PER_MINUTE"], read["TURNS_BURST"], read["TURNS_PER_DAY"]) == (60, 10, 0)
+    assert (read["COZE_POOL_SIZE"], read["COZE_CONNECT_TIMEOUT"]) == (100, 2.5)
+    assert (read["TURN_CONTENT_LIMIT"], read["TURNS_AT_ONCE"]) == (32_768, 8)
