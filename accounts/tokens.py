@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from accounts import leases
 from accounts.leases import Held, Wanted
 from accounts.models import User
-from cozechat import database
+from cozechat import counters, database
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import Busy, CozeError, RateLimited
@@ -188,7 +188,11 @@ class TokenCache:
         _app_id, _user_id, session_name = key
         lease = asyncio.get_running_loop().create_task(self._keep(claim))
         try:
+            counters.add("token_exchanges")
             issued = await coze_client(app).exchange(session_name=session_name, ttl=app.token_ttl)
+        except CozeError:
+            counters.add("token_exchange_failures")
+            raise
         finally:
             # The renewals of the lease touch the database only; cancelling them harms no connection to Coze.
             lease.cancel()

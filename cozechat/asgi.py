@@ -17,8 +17,10 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from accounts.sockets import Application, Receive, Scope, Send, SocketLogin
 from conversations import turns
 from conversations.routing import websocket_urlpatterns
+from cozechat import counters
 from cozechat.checks import refuse_broken_configuration
 from cozechat.gateway.door import Door
+from cozechat.monitoring.reporting import reporter
 from cozechat.webhooks.courier import courier
 
 refuse_broken_configuration()
@@ -33,6 +35,9 @@ class Awake:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         turns.engine().start_chores()
         courier().start()
+        reporter().start()
+        if scope["type"] == "http":
+            counters.add("requests")
         await self.application(scope, receive, send)
 
 

@@ -18,7 +18,7 @@ Read = Callable[[], float]
 _lock = threading.Lock()
 _counted: Counter[str] = Counter()
 _labels: dict[str, set[str]] = {}
-_gauges: dict[str, Read] = {}
+_gauges: dict[tuple[str, bool], Read] = {}
 
 
 def add(name: str, amount: int = 1, *, label: str = "") -> None:
@@ -46,11 +46,14 @@ def counted() -> dict[str, int]:
         return dict(_counted)
 
 
-def gauge(name: str, *, read: Read) -> None:
-    """From now on `read` tells how much of it there is; called every few seconds, on any thread, it must be quick."""
-    _gauges[name] = read
+def gauge(name: str, *, read: Read, shared: bool = False) -> None:
+    """From now on `read` tells how much of it there is, every few seconds on a thread that may ask the database.
+
+    `shared`: there is one of it, whatever process is asked, as of rows that wait; the others are added up.
+    """
+    _gauges[name, shared] = read
 
 
-def gauged() -> dict[str, float]:
-    """All gauges of this process, read now."""
-    return {name: read() for name, read in list(_gauges.items())}
+def gauged(*, shared: bool = False) -> dict[str, float]:
+    """This process's gauges, or those that all processes share, read now."""
+    return {name: read() for (name, is_shared), read in list(_gauges.items()) if is_shared is shared}

@@ -116,6 +116,7 @@ INSTALLED_APPS = [
     "daphne",
     "cozechat",
     "cozechat.webhooks",
+    "cozechat.monitoring",
     "conversations",
     "cozechat.gateway",
     "accounts",

@@ -46,12 +46,14 @@ async def _whole(test: Callable[..., Awaitable[None]], arguments: dict[str, Any]
     from accounts import tokens
     from conversations import turns
     from cozechat.catalog.clients import close_clients
+    from cozechat.monitoring.reporting import reporter
     from cozechat.webhooks.courier import courier
 
     try:
         await test(**arguments)
     finally:
         await courier().aclose()
+        await reporter().aclose()
         await turns.engine().aclose()
         await tokens.aclose()
         await close_clients()

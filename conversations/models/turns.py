@@ -33,6 +33,10 @@ class TurnQuerySet(models.QuerySet["Turn"]):
         """The owner's running turns, in all conversations."""
         return self.running().filter(owner_id=owner_id, ended_at=None, lease_until__isnull=False)
 
+    def to_sum(self) -> Self:
+        """Ended turns that no sum holds yet, the oldest end first."""
+        return self.filter(summed=False, ended_at__isnull=False).order_by("ended_at")
+
     def orphaned(self, now: datetime) -> Self:
         """Running turns whose engine has gone silent."""
         return self.running().filter(lease_until__lt=now)
@@ -94,6 +98,8 @@ class Turn(models.Model):
     created_at = models.DateTimeField(_("asked"), auto_now_add=True)
     first_delta_at = models.DateTimeField(_("first words"), null=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
+    # Whether the sums of `cozechat.monitoring` hold it: written once, with them, after its end.
+    summed = models.BooleanField(_("in the sums"), default=False, db_default=False, editable=False)
 
     objects = TurnQuerySet.as_manager()
 
@@ -104,6 +110,11 @@ class Turn(models.Model):
         indexes = (
             models.Index(fields=["lease_until"], name="turns_by_lease", condition=models.Q(ended_at=None)),
             models.Index(fields=["conversation"], name="turns_queued", condition=models.Q(status="queued")),
+            models.Index(
+                fields=["ended_at"],
+                name="turns_to_sum",
+                condition=models.Q(summed=False, ended_at__isnull=False),
+            ),
         )
         constraints = (
             models.UniqueConstraint(fields=["owner", "client_id"], name="one_turn_a_client_id"),

@@ -28,6 +28,8 @@ _SENTENCES: dict[str, Promise] = {
     "tool_failed": _("A tool that the assistant needed failed."),
     "internal": _("Something went wrong here. Try again."),
 }
+# The contract's codes.
+PUBLIC_CODES = frozenset(_SENTENCES) - {NOT_COVERED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,16 @@ def is_refusing() -> bool:
     )
 
 
+def connections_taken() -> tuple[int, int]:
+    """How many connections to Coze the running loop's calls have now, and how many its streams."""
+    clients = _loops.get(asyncio.get_running_loop()) or _LoopClients()
+    each = [*clients.retired, *(client for _credentials, client in clients.current.values())]
+    calls, streams = (
+        sum(numbers) for numbers in zip((0, 0), *(client.taken for client in each), strict=True)
+    )
+    return calls, streams
+
+
 async def close_clients() -> None:
     """Close every client of the running loop: the last act of a process or a command."""
     await close_kai()

@@ -65,6 +65,11 @@ class CozeClient:
         """Whether calls fail at once, Coze having failed to answer several in a row."""
         return self._transport.is_refusing
 
+    @property
+    def taken(self) -> tuple[int, int]:
+        """How many connections calls have now, and how many streams."""
+        return self._transport.taken
+
     async def aclose(self) -> None:
         """Close every connection; what still runs fails."""
         await self._transport.aclose()

@@ -62,6 +62,12 @@ _BY_STATUS: dict[int, type[CozeError]] = {
 }
 
 
+def kind_of(code: int) -> str:
+    """The word that the outside hears for one of Coze's numbers; "" for one that nobody has described."""
+    known = _BY_CODE.get(code)
+    return known.kind if known else ""
+
+
 def error_for(
     message: str,
     *,

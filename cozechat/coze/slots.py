@@ -14,9 +14,14 @@ class Slots:
     """So many at once; `patience` is the longest wait in seconds."""
 
     def __init__(self, size: int, *, patience: float) -> None:
-        self._free = size
+        self._size = self._free = size
         self._patience = patience
         self._waiting: deque[asyncio.Future[bool]] = deque()
+
+    @property
+    def taken(self) -> int:
+        """How many are in use."""
+        return self._size - self._free
 
     async def take(self) -> None:
         """A slot, in the order of asking; it has to be given back. Raises NoFreeConnection."""

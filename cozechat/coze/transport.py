@@ -153,6 +153,11 @@ class Transport:
         """Whether the circuit is open."""
         return self._breaker.is_resting(time.monotonic())
 
+    @property
+    def taken(self) -> tuple[int, int]:
+        """How many connections calls have now, and how many streams."""
+        return self._call_slots.taken, self._stream_slots.taken
+
     def failure_within(self, error: Exception) -> CozeError:
         """Our error for one of httpx's within an answer; raises what is none of httpx's."""
         if not isinstance(error, FAILURES):

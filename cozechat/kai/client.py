@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cozechat import counters
 from cozechat.kai.errors import BadAnswer, KaiError, ToolFailed, UnknownTool
 from cozechat.kai.tools import Tool, described, outcome
 
@@ -37,13 +38,21 @@ class Kai:
         timeout: float,  # noqa: ASYNC109 - what it means to its callers; a cancelled call is not awaited
     ) -> str:
         """What came of it, as the text of one JSON object. A tool is invoked once, whatever comes of it."""
+        counters.add("kai_calls")
+        try:
+            return await self._invoked(name, payload, seconds=timeout)
+        except KaiError as error:
+            counters.add("kai_failures", label=error.kind)
+            raise
+
+    async def _invoked(self, name: str, payload: Mapping[str, Any], *, seconds: float) -> str:
         line = await self._opened()
-        until = self._clock() + timeout
+        until = self._clock() + seconds
 
         async def call(client: Any) -> Any:
             return await client.call_tool(name, dict(payload))
 
-        result = await line.use(call, seconds=timeout)
+        result = await line.use(call, seconds=seconds)
         try:
             return outcome(result)
         except (ValueError, RecursionError):

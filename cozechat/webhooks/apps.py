@@ -13,4 +13,8 @@ class WebhooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cozechat.webhooks import checks  # noqa: F401, PLC0415 - registering needs loaded apps
+        from cozechat import counters  # noqa: PLC0415 - registering needs loaded apps
+        from cozechat.webhooks import checks  # noqa: F401, PLC0415
+        from cozechat.webhooks.models import Event  # noqa: PLC0415
+
+        counters.gauge("webhooks_pending", read=lambda: Event.objects.waiting().count(), shared=True)

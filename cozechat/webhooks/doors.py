@@ -10,6 +10,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from cozechat import counters
 from cozechat.webhooks import envelopes, proofs
 from cozechat.webhooks.courier import courier
 from cozechat.webhooks.envelopes import BadBody, Envelope
@@ -126,6 +127,7 @@ async def _store(envelope: Envelope, *, source: Event.Source, seconds: float) ->
     try:
         async with asyncio.timeout(seconds):
             await intake().store(envelope, source=source)
+        counters.add("webhooks_accepted")
     except TimeoutError:
         raise Refused(503, "busy", "Try again.", Retry_After="5") from None
     courier().wake()

@@ -21,6 +21,10 @@ class EventQuerySet(models.QuerySet["Event"]):
         """Events that nobody handles now and somebody should."""
         return self.filter(state=Event.State.WAITING, due_at__lte=now)
 
+    def waiting(self) -> "EventQuerySet":
+        """Events that have no end yet."""
+        return self.filter(state=Event.State.WAITING)
+
     def held(self, event: "Event") -> "EventQuerySet":
         """This row, as long as its claim is still the one that was read."""
         return self.filter(pk=event.pk, state=Event.State.WAITING, claim=event.claim)

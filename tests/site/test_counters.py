@@ -55,3 +55,11 @@ def test_a_gauge_is_read_when_it_is_asked_for() -> None:
     waiting.append("two")
 
     assert counters.gauged()["test_waiting"] == 2
+
+
+@pytest.mark.django_db
+def test_what_all_processes_share_is_told_apart() -> None:
+    counters.gauge("test_rows_waiting", read=lambda: 7, shared=True)
+
+    assert counters.gauged(shared=True)["test_rows_waiting"] == 7
+    assert "test_rows_waiting" not in counters.gauged()

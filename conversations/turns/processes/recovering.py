@@ -20,7 +20,7 @@ from conversations.turns.answering import storable
 from conversations.turns.ending import End
 from conversations.turns.processes import orphans
 from conversations.turns.processes.orphans import Answer, Orphan
-from cozechat import database
+from cozechat import counters, database
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import CozeError, NotFound, TokenRefused
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # A turn has its end so long after its process gave its last sign of life; Coze is asked for so long at least.
 _ENDED_WITHIN = timedelta(seconds=25)
+# What the documents promise for that.
+PROMISED = timedelta(seconds=30)
 _AT_LEAST = timedelta(seconds=6)
 # A Coze that takes a question and stays silent is not waited for longer than this, once (seconds). With a pause
 # between, both are less than a lease; and nothing goes on for more than `_OVER` after the deadline.
@@ -58,8 +60,17 @@ async def recover(orphan: Orphan) -> End | None:
         answer = await _ask_until(case, orphan, deadline=_deadline(orphan))
     end = await database.run(orphans.settle, orphan, answer=answer)
     if end is not None:
+        _count(timezone.now() - orphan.silent_since)
         logger.info("turn %s was left by its process: %s", orphan.id, end.turn.status)
     return end
+
+
+def _count(silence: timedelta) -> None:
+    """How long it took, from the last sign of life of the process that had it to the turn's end."""
+    counters.add("recovered_turns")
+    counters.add("recovery_ms", max(0, round(silence.total_seconds() * 1000)))
+    if silence > PROMISED:
+        counters.add("recovered_late")
 
 
 def _deadline(orphan: Orphan) -> datetime:

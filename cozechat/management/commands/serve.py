@@ -13,6 +13,7 @@ from cozechat.catalog import environment
 from cozechat.catalog.clients import close_clients
 from cozechat.gateway.engine import engine as gateway_engine
 from cozechat.gateway.entrance import refused_by_server
+from cozechat.monitoring.reporting import reporter
 from cozechat.webhooks.courier import courier
 
 
@@ -58,6 +59,7 @@ def _look_after_what_is_left() -> None:
     turns.engine().start_chores()
     gateway_engine().start_chores()
     courier().start()
+    reporter().start()
 
 
 async def _drain() -> None:
@@ -66,4 +68,5 @@ async def _drain() -> None:
     engines = (turns.engine().drain(grace=grace), gateway_engine().drain(grace=grace))
     await asyncio.gather(*engines, courier().aclose())
     await tokens.aclose()
+    await reporter().aclose()
     await close_clients()

@@ -19,6 +19,10 @@ class UsageQuerySet(models.QuerySet["UsageRecord"]):
         """This user's calls; anybody else's do not exist."""
         return self.filter(owner_id=user.pk)
 
+    def to_sum(self) -> Self:
+        """Calls that no sum holds yet, in the order of their writing."""
+        return self.filter(summed=False).order_by("pk")
+
     def charged(self) -> Self:
         """Calls that had a price to pay, though it may have been zero; a question on the page may have none."""
         return self.exclude(usage_source=UsageRecord.Source.NONE).exclude(price={})
@@ -64,6 +68,8 @@ class UsageRecord(CallFacts):
     latency_ms = models.PositiveIntegerField(_("took (ms)"), null=True, editable=False)
     first_token_ms = models.PositiveIntegerField(_("first words after (ms)"), null=True, editable=False)
     settled_late = models.BooleanField(_("settled late"), default=False, editable=False)
+    # Whether the sums of `cozechat.monitoring` hold it: written once, with them.
+    summed = models.BooleanField(_("in the sums"), default=False, db_default=False, editable=False)
 
     objects = UsageQuerySet.as_manager()
 
@@ -92,6 +98,7 @@ class UsageRecord(CallFacts):
             ),
             models.Index(fields=["api_key_id", "-created_at"], name="usage_of_key"),
             models.Index(fields=["model", "-created_at"], name="usage_of_model"),
+            models.Index(fields=["id"], name="usage_to_sum", condition=models.Q(summed=False)),
         )
         constraints = (
             models.CheckConstraint(condition=models.Q(cost__gte=0), name="usage_cost_not_negative"),
