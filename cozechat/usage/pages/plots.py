@@ -1,8 +1,4 @@
-"""Stacked bars as numbers: where each piece stands, how it is filled, where it leads. Templates draw them.
-
-Across, everything is in per cent, upwards in pixels: so the drawing has any width, and letters and patterns keep
-their size.
-"""
+"""Stacked bars of what was spent: how each piece is filled, where its bar leads. Templates draw them."""
 
 import enum
 from collections import defaultdict
@@ -10,16 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cozechat import plotting
+from cozechat.plotting import HEIGHT, Piece, Tick
 from cozechat.usage.money import CREDIT, short
 from cozechat.usage.pages.sums import Cell
 
-HEIGHT = 200
 # More kinds are hard to tell apart: from the last rank on they are drawn together.
 LAST_RANK = 7
 REST = "rest"
-_GAP = 0.18
-_STUB = 2.0
-_STEPS = (2, 4, 6, 10)
 
 
 class Measure(enum.StrEnum):
@@ -47,42 +41,16 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a bar."""
-
-    rank: int
-    y: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
 class Bar:
     """One slot: its column, and its line in the table (`values` in the order of the series; None is no data)."""
 
     label: str
     href: str
-    x: float
-    width: float
-    left: float
-    breadth: float
+    place: plotting.Place
     pieces: tuple[Piece, ...]
     values: tuple[str | None, ...]
     total: str | None
     is_chosen: bool
-
-    @property
-    def middle(self) -> float:
-        """Across."""
-        return round(self.left + self.breadth / 2, 3)
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A name under the bars."""
-
-    x: float
-    label: str
-    is_minor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +107,7 @@ def draw(
     ]
     highest = max((sum(column.values()) for column in columns), default=0)
     # Where all of it was free, the scale is in whole credits and not in the smallest parts of one.
-    top = _round_up(highest or (CREDIT if measure is Measure.COST else 0))
+    top = plotting.round_up(highest or (CREDIT if measure is Measure.COST else 0))
     series = tuple(
         Series(
             rank,
@@ -160,7 +128,8 @@ def draw(
         )
         for number, column in enumerate(columns)
     )
-    return Plot(series, bars, _ticks(labels), shown(measure, top), shown(measure, top // 2))
+    ticks = plotting.ticks([label.short for label in labels])
+    return Plot(series, bars, ticks, shown(measure, top), shown(measure, top // 2))
 
 
 def ranked(cells: Iterable[Cell], *, measure: Measure, group: Callable[[Cell], Any]) -> dict[Any, int]:
@@ -179,53 +148,13 @@ def _name(kinds: set[Any], *, names: Callable[[Any], str]) -> str:
 def _bar(
     number: int, column: dict[int, int], *, label: Label, count: int, top: int, measure: Measure, ranks: list[int]
 ) -> Bar:  # fmt: skip
-    room = 100 / count
     values = tuple(shown(measure, column[rank]) if rank in column else None for rank in ranks)
     return Bar(
         label=label.long,
         href=label.href,
-        x=round(room * (number + _GAP / 2), 3),
-        width=round(room * (1 - _GAP), 3),
-        left=round(room * number, 3),
-        breadth=round(room, 3),
-        pieces=_pieces(column, top=top),
+        place=plotting.place(number, count=count),
+        pieces=plotting.pieces(column, top=top),
         values=values,
         total=shown(measure, sum(column.values())) if column else None,
         is_chosen=label.is_chosen,
-    )
-
-
-def _pieces(column: dict[int, int], *, top: int) -> tuple[Piece, ...]:
-    """From the ground up. Calls that come to nothing still leave a line: nothing at all is no data."""
-    found, ground = [], float(HEIGHT)
-    for rank, value in column.items():
-        height = HEIGHT * value / top
-        if height:
-            ground -= height
-            found.append(Piece(rank, round(ground, 2), round(height, 2)))
-    if column and HEIGHT - ground < _STUB:
-        return (Piece(next(iter(column)), HEIGHT - _STUB, _STUB),)
-    return tuple(found)
-
-
-def _round_up(value: int) -> int:
-    """The next number that halves well: 2, 4, 6 or 10 times a power of ten."""
-    power = 1
-    while power * _STEPS[-1] < value:
-        power *= 10
-    return next(step * power for step in _STEPS if step * power >= value)
-
-
-def _ticks(labels: Sequence[Label]) -> tuple[Tick, ...]:
-    """At most seven names, of which a narrow page shows every second."""
-    count = len(labels)
-    step = -(-count // 7)
-    numbers = range(0, count, step)
-    return tuple(
-        Tick(
-            x=round(100 * (number + 0.5) / count, 3),
-            label=labels[number].short,
-            is_minor=place % 2 == 1,
-        )
-        for place, number in enumerate(numbers)
     )
