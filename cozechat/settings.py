@@ -111,6 +111,12 @@ CHARGE_CHAT: bool = env.bool("CHARGE_CHAT", default=False)
 
 ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
 
+# --- The audit trail ----------------------------------------------------------------------------------
+# How long an event is kept at least; the database refuses to delete it before.
+AUDIT_DAYS = env.int("AUDIT_DAYS", default=365)
+# Whether a superuser may see the site as somebody else does, for half an hour and without acting.
+ALLOW_IMPERSONATION: bool = env.bool("ALLOW_IMPERSONATION", default=False)
+
 # --- The application ----------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",
@@ -122,10 +128,11 @@ INSTALLED_APPS = [
     "accounts",
     "cozechat.usage",
     "cozechat.catalog",
+    "cozechat.audit",
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "django.contrib.admin",
+    "cozechat.audit.apps.AuditedAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -153,6 +160,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "cozechat.audit.circumstances.middleware",
 ]
 
 ROOT_URLCONF = "cozechat.urls"
