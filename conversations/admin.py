@@ -58,10 +58,12 @@ class MessageInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 class ConversationAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Whose conversations there are, and with whom."""
 
-    list_display = ("title", "owner", "assistant", "turn_count", "active_at", "coze_conversation_id")
+    # No titles: they are a question's first words. What was said stands on the conversation's own page, and whoever
+    # opens that is recorded.
+    list_display = ("id", "owner", "assistant", "turn_count", "active_at", "coze_conversation_id")
     list_filter = ("assistant", "active_at")
     list_select_related = ("owner", "assistant")
-    search_fields = ("id", "owner__username", "title", "coze_conversation_id")
+    search_fields = ("id", "owner__username", "coze_conversation_id")
     date_hierarchy = "active_at"
     inlines = (MessageInline,)
 

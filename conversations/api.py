@@ -15,6 +15,8 @@ from accounts.models import User
 from conversations import exporting, listing, turns
 from conversations.forms import RenameForm
 from conversations.models import Conversation
+from cozechat.audit.models import Verb
+from cozechat.audit.recording import record_softly
 from cozechat.catalog.environment import default_assistant
 
 P = ParamSpec("P")
@@ -160,6 +162,8 @@ def export(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
     if write is None:
         return _bad_request()
     file = write(found)
+    named = {"kind": "conversations.conversation", "object_id": str(found.pk)}
+    record_softly(Verb.EXPORTED, subject_id=found.owner_id, **named)
     response = HttpResponse(file.content, content_type=file.content_type)
     response["Content-Disposition"] = f'attachment; filename="{file.name}"'
     return response

@@ -72,7 +72,8 @@ class Conversation(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.title or str(self.id)
+        # The title is part of what was said: it is for pages of the owner, which ask for it by its name.
+        return str(self.id)
 
     def get_absolute_url(self) -> str:
         """Its page."""

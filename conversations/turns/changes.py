@@ -11,12 +11,17 @@ from conversations.text import clean
 from conversations.turns import metering
 from conversations.turns.engine import Engine, from_thread
 from conversations.turns.processes.hints import Changed, Deleted
+from cozechat.audit.models import Verb
+from cozechat.audit.recording import record
 
 
 def rename_conversation(user: User, *, conversation_id: uuid.UUID, title: str) -> bool:
     """Give a conversation a title of its owner's choosing. False: there is no such conversation of this user's."""
-    rows = Conversation.objects.owned_by(user).filter(pk=conversation_id)
-    found = rows.update(title=clean(title).strip()[:TITLE_LENGTH], title_is_manual=True)
+    with transaction.atomic():
+        rows = Conversation.objects.owned_by(user).filter(pk=conversation_id)
+        found = rows.update(title=clean(title).strip()[:TITLE_LENGTH], title_is_manual=True)
+        if found:
+            _record(Verb.RENAMED, user, conversation_id=conversation_id)
     if found:
 
         def tell(engine: Engine) -> None:
@@ -49,9 +54,16 @@ def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
         conversation.messages.all().delete()
         conversation.title, conversation.deleted_at = "", timezone.now()
         conversation.save(update_fields=["title", "deleted_at"])
+        _record(Verb.DELETED, user, conversation_id=conversation_id)
 
     def tell(engine: Engine) -> None:
         engine.news.conversation_deleted(user.pk, conversation_id)
 
     transaction.on_commit(lambda: from_thread(tell, hint=Deleted(user.pk, conversation_id)))
     return True
+
+
+def _record(verb: Verb, user: User, *, conversation_id: uuid.UUID) -> None:
+    """In the transaction of the act; never the title, which says what was talked about."""
+    kind, object_id = "conversations.conversation", str(conversation_id)
+    record(verb, subject_id=user.pk, actor_id=user.pk, kind=kind, object_id=object_id)

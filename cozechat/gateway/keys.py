@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models.base import ModelState
 from django.http import HttpRequest
 
+from cozechat.audit.models import Verb
+from cozechat.audit.recording import record
 from cozechat.gateway.errors import NO_RETRY, Refusal, invalid_key
 from cozechat.gateway.models import ApiKey
 from cozechat.usage.models import Account
@@ -48,9 +51,16 @@ def create(owner: Any, *, name: str, **settings_of_key: Any) -> tuple[ApiKey, st
     key = ApiKey(owner=owner, name=name, **settings_of_key)
     secret = give_secret(key)
     key.full_clean(exclude=["owner"])
-    key.save()
-    open_account(key)
+    with transaction.atomic():
+        key.save()
+        open_account(key)
+        record_change(Verb.KEY_MADE, key)
     return key, secret
+
+
+def record_change(verb: Verb, key: ApiKey) -> None:
+    """Into the audit trail, in the transaction of the change; a key's name is its owner's own affair."""
+    record(verb, subject_id=key.owner_id, kind="gateway.apikey", object_id=str(key.pk))
 
 
 def open_account(key: ApiKey) -> None:
@@ -63,13 +73,15 @@ def rotate(
 ) -> tuple[ApiKey, str]:
     """A successor with all of the key's settings and its end users' sessions; the old one works a while longer."""
     until = now + grace
-    if key.expires_at is None or key.expires_at > until:
-        ApiKey.objects.filter(pk=key.pk).update(expires_at=until)
     successor = copy(key)
     successor.pk, successor.last_used_at, successor._state = None, None, ModelState()
     successor.ticket = ticket
     secret = give_secret(successor)
-    successor.save(force_insert=True)
+    with transaction.atomic():
+        if key.expires_at is None or key.expires_at > until:
+            ApiKey.objects.filter(pk=key.pk).update(expires_at=until)
+        successor.save(force_insert=True)
+        record_change(Verb.KEY_ROTATED, key)
     return successor, secret
 
 

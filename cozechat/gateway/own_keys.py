@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from cozechat.audit.models import Verb
 from cozechat.gateway import keys
 from cozechat.gateway.models import ApiKey
 
@@ -76,6 +77,7 @@ def change(owner: User, key_id: int, *, now: datetime, **limits: Any) -> None:
         if had_expired and not key.has_expired(now=now):
             _refuse_one_too_many(owner, now=now)
         key.save(update_fields=limits)
+        keys.record_change(Verb.KEY_CHANGED, key)
 
 
 def can_change(key: ApiKey) -> bool:
@@ -90,19 +92,22 @@ def can_rotate(key: ApiKey, *, now: datetime) -> bool:
 
 def switch(owner: User, key_id: int, *, off: bool) -> None:
     """Off, and on again, until it is revoked. Raises NotAllowed, ApiKey.DoesNotExist."""
-    _update(owner, key_id, is_paused=off)
+    _update(owner, key_id, Verb.KEY_CHANGED, is_paused=off)
 
 
 def revoke(owner: User, key_id: int) -> None:
     """It opens nothing from now on; calls that run are finished and charged. Raises as `switch` does."""
-    _update(owner, key_id, is_active=False)
+    _update(owner, key_id, Verb.KEY_REVOKED, is_active=False)
 
 
-def _update(owner: User, key_id: int, **values: bool) -> None:
+def _update(owner: User, key_id: int, verb: Verb, /, **values: bool) -> None:
     rows = ApiKey.objects.owned_by(owner).filter(pk=key_id)
-    if not rows.filter(is_active=True).update(**values):
-        rows.get()
-        raise NotAllowed
+    with transaction.atomic():
+        changed = rows.filter(is_active=True).update(**values)
+        key = rows.get()
+        if not changed:
+            raise NotAllowed
+        keys.record_change(verb, key)
 
 
 def _lock(owner: User) -> None:
