@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import AccessToken, User
+from accounts.seeing.pages import SeesAsUsers
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class UserAdmin(SeesAsUsers, DjangoUserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Members and visitors; the name at Coze can be seen and never be changed."""
 
     list_display = ("username", "display_name", "email", "is_visitor", "is_staff", "is_active", "date_joined")

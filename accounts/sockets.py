@@ -13,10 +13,12 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
 from django.contrib.auth.models import AnonymousUser
 from django.http import parse_cookie
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from accounts import origins
 from accounts.models import User
+from accounts.seeing import grants as seeing
 from cozechat import database
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,9 @@ def user_of(session_key: str | None) -> User | None:
     if not session_key:
         return None
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    if seeing.is_on(session, now=timezone.now()):
+        # Whoever sees as somebody else only reads, and pages do that.
+        return None
     path = session.get(BACKEND_SESSION_KEY)
     if path not in settings.AUTHENTICATION_BACKENDS:
         return None

@@ -3,5 +3,9 @@
 from django.urls import path
 
 from accounts import views
+from accounts.seeing import pages as seeing
 
-urlpatterns = [path("profile/", views.profile, name="account_profile")]
+urlpatterns = [
+    path("profile/", views.profile, name="account_profile"),
+    path("seeing/end/", seeing.end, name="seeing_end"),
+]

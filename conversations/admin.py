@@ -67,6 +67,10 @@ class ConversationAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     date_hierarchy = "active_at"
     inlines = (MessageInline,)
 
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Titles are words of people, too."""
+        return () if request.user.has_perm("conversations.view_message") else ("title",)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         """With the number of turns."""
         rows: QuerySet[Conversation] = super().get_queryset(request)

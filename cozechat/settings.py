@@ -161,6 +161,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "cozechat.audit.circumstances.middleware",
+    "accounts.seeing.gate.middleware",
 ]
 
 ROOT_URLCONF = "cozechat.urls"
