@@ -4,8 +4,11 @@ from typing import Any
 
 from allauth.account import signals as account_signals
 from allauth.mfa import signals as mfa_signals
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import signals as auth_signals
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
+from django.db.models.signals import post_delete
 
 from accounts.models import User
 from cozechat.audit.models import Verb
@@ -19,6 +22,7 @@ def connect() -> None:
     auth_signals.user_logged_in.connect(_signed_in, dispatch_uid="accounts.trail")
     auth_signals.user_logged_out.connect(_signed_out, dispatch_uid="accounts.trail")
     auth_signals.user_login_failed.connect(_failed, dispatch_uid="accounts.trail")
+    post_delete.connect(_forget_name, sender=User, dispatch_uid="accounts.trail")
     for signal, verb, detail in _CHANGES:
         signal.connect(_changed(verb, detail=detail), weak=False, dispatch_uid="accounts.trail")
 
@@ -50,6 +54,14 @@ def _meant(credentials: dict[str, Any]) -> int | None:
     return (
         User.objects.filter(wanted, end_user_of=None).values_list("pk", flat=True).first() if wanted else None
     )
+
+
+def _forget_name(sender: Any, *, instance: User, **_: Any) -> None:
+    """The admin's own history keeps what a row was called; of a deleted user only the number is left."""
+    about = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(User), object_id=str(instance.pk)
+    )
+    about.update(object_repr=f"user {instance.pk}")
 
 
 def _changed(verb: Verb, *, detail: str) -> Any:
