@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete
 
 from accounts.models import User
 from cozechat.audit.models import Verb
-from cozechat.audit.recording import record, record_softly
+from cozechat.audit.recording import record_softly
 
 _KIND = "accounts.user"
 
@@ -66,7 +66,8 @@ def _forget_name(sender: Any, *, instance: User, **_: Any) -> None:
 
 def _changed(verb: Verb, *, detail: str) -> Any:
     def receiver(sender: Any, *, user: User, **_: Any) -> None:
-        record(verb, subject_id=user.pk, kind=_KIND, object_id=str(user.pk), detail=detail)
+        # allauth tells when it has happened: a page that failed now would only hide that.
+        record_softly(verb, subject_id=user.pk, kind=_KIND, object_id=str(user.pk), detail=detail)
 
     return receiver
 

@@ -134,6 +134,7 @@ def test_a_key_that_bob_cannot_revoke_leaves_no_event(alice, bob):
     assert verbs(bob) == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_second_factors_come_and_go(alice, client):
     from allauth.mfa.totp.internal import auth
 
