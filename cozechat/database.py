@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from django.db import connections
+from django.utils import translation
 
 THREADS = 8
 # SQLite computes in this process and lets one write at a time: more threads only take the processor from each
@@ -27,10 +28,13 @@ _threads = ThreadPoolExecutor(
 )
 
 
-def _with_fresh_connection(work: Callable[[], R]) -> R:
+def _with_fresh_connection(work: Callable[[], R], *, language: str | None) -> R:
     _let_go()
     try:
-        return work()
+        # What is refused there is worded there. The context alone does not carry the language: asgiref shows each
+        # thread its own.
+        with translation.override(language):
+            return work()
     finally:
         _let_go()
 
@@ -61,4 +65,5 @@ async def run_on(
     work = functools.partial(func, *args, **kwargs)
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(threads, context.run, _with_fresh_connection, work)
+    whole = functools.partial(_with_fresh_connection, work, language=translation.get_language())
+    return await loop.run_in_executor(threads, context.run, whole)

@@ -82,7 +82,7 @@ def count_today(owner_id: int, *, frame: TurnStart, limit: int) -> None:
     if not limit or TurnDay.objects.count_one(owner_id, limit=limit, now=now):
         return
     counters.add("limits_refused", label="day")
-    text = _("You have asked all %(count)d questions of today.") % {"count": limit}
+    text = _("Today's questions are used up.")
     raise Refused("quota", text, client_id=str(frame.client_id), advice=_until_tomorrow(now))
 
 

@@ -269,7 +269,7 @@ async def test_beyond_the_days_questions_the_refusal_says_when_to_come_back(coze
         assert (refused["code"], refused["limit"]) == ("quota", "day")
         assert refused["resets_at"] == _midnight().isoformat()
         assert 0 < refused["retry_after"] <= 86_400
-        assert "2 questions" in refused["message"]
+        assert refused["message"] == "Today's questions are used up."
         # Reading and looking go on.
         await page.send("conversation.open", conversation=first.conversation)
         assert len((await page.until("conversation.state"))["messages"]) == 4
@@ -387,3 +387,13 @@ def _config_of(client) -> dict:
 
 def test_without_a_limit_a_turn_changes_no_meter(alice):
     assert allowances.news_of(alice.pk) is None
+
+
+async def test_the_refusals_speak_the_readers_language(coze, alice, tab, settings):
+    settings.TURNS_PER_MINUTE, settings.TURNS_BURST, settings.TURNS_PER_DAY = 0, 1, 1
+    async with tab(alice, accept_language="zh-CN") as page:
+        assert await verdicts(page, 1) == ["accepted"]
+        assert (await verdict(page))["message"] == "今日提问已用完。"
+        settings.TURNS_PER_MINUTE = 1
+        assert await verdicts(page, 1) == ["quota"]
+        assert (await verdict(page))["message"] == "发送过快。"

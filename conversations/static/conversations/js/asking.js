@@ -60,9 +60,11 @@ export class Asking {
 
   /** Behind a running answer a question waits in the list; else, and with any trouble, it is a bubble. */
   #place(entry) {
-    const { clientId, error } = entry;
+    const { clientId, retryAt } = entry;
     let item = this.#thread.question(clientId);
     if (item?.dataset.turn) return;
+    // Who was only too fast needs no bubble out of line for it: the message box says how long.
+    const error = retryAt && entry.error?.limit === "minute" && !item ? undefined : entry.error;
     const queued = this.#queue.find({ clientId });
     if (!item && !error && (queued || this.#thread.running || !this.#queue.empty)) {
       this.#queue.addLocal(entry);
@@ -70,8 +72,8 @@ export class Asking {
     }
     if (queued) this.#queue.remove({ clientId });
     item ??= this.#thread.addQuestion(entry);
-    if (!error) markQuestion(item, "local", entry);
-    else markQuestion(item, entry.retryAt ? "retrying" : "failed", entry);
+    if (!entry.error) markQuestion(item, "local", entry);
+    else markQuestion(item, retryAt ? "retrying" : "failed", entry);
   }
 
   /** Keeps a question, shows it and lets it go. `draft` is the name of the draft that it was. */
@@ -186,7 +188,7 @@ export class Asking {
 
   /** The server refused a question: for now, or until its author decides. */
   refused(frame) {
-    const { client_id: clientId, code, message } = frame;
+    const { client_id: clientId, code, message, limit } = frame;
     const entry = this.#outbox.get(clientId);
     if (!entry || this.#unwanted.delete(clientId)) {
       if (entry) this.#outbox.remove(clientId).then(() => this.#sender.settled(clientId));
@@ -194,7 +196,7 @@ export class Asking {
       return;
     }
     const retryAt = retryTime(frame, { tries: entry.tries });
-    const error = { code, message };
+    const error = { code, message, limit };
     this.#outbox.refuse(clientId, { error, retryAt }).then(() => {
       // The reason below the question is in sight, too.
       this.#thread.follow.keep();

@@ -12,10 +12,12 @@ export class Composer {
   #label = byId("send-label");
   #stop = byId("stop");
   #count = byId("composer-count");
+  #seconds = byId("send-seconds");
   #drafts;
   #limit;
   #conversation;
   #running = false;
+  #wait = 0;
 
   /** `onSend(content, {draft})` takes a question and the name of its draft; `onStop()` ends the running answer. */
   constructor({ drafts, conversation, limit, onSend, onStop }) {
@@ -79,6 +81,13 @@ export class Composer {
     this.#refresh();
   }
 
+  /** For so many seconds nothing goes out (Infinity: nobody knows when); what is typed stays. */
+  setWait(seconds) {
+    if (seconds === this.#wait) return;
+    this.#wait = seconds;
+    this.#refresh();
+  }
+
   /** Puts a text back for another try, before whatever is there. */
   restore(content) {
     this.#input.value = this.#input.value.trim() ? `${content}\n\n${this.#input.value}` : content;
@@ -89,12 +98,13 @@ export class Composer {
 
   /** Sends a text that was not typed, as if it had been. */
   submit(content) {
-    if (!this.#input.disabled) this.onSend(content);
+    if (this.#wait) this.restore(content);
+    else if (!this.#input.disabled) this.onSend(content);
   }
 
   #send() {
     const content = this.#input.value.trim();
-    if (!content || this.#input.disabled || this.#length(content) > this.#limit) return;
+    if (!content || this.#input.disabled || this.#wait || this.#length(content) > this.#limit) return;
     // The draft is stored until its question is: one transaction puts the one and takes the other.
     this.#drafts.flush();
     this.#input.value = "";
@@ -139,11 +149,14 @@ export class Composer {
     if (near) this.#count.textContent = text("too_long", { n: length, limit: this.#limit });
     this.#count.toggleAttribute("data-over", length > this.#limit);
     const typed = content.trim() !== "";
-    const mode = this.#running && !typed ? "stop" : "send";
+    const counts = Number.isFinite(this.#wait) && this.#wait > 0;
+    const mode = this.#running && !typed ? "stop" : counts ? "wait" : "send";
     this.#button.dataset.mode = mode;
-    this.#label.textContent = text(mode);
+    this.#seconds.textContent = mode === "wait" ? this.#wait : "";
+    this.#label.textContent = mode === "wait" ? text("limited", { n: this.#wait }) : text(mode);
     this.#button.title = this.#label.textContent;
-    this.#button.disabled = this.#input.disabled || (mode === "send" && (!typed || length > this.#limit));
+    const cannot = this.#wait > 0 || !typed || length > this.#limit;
+    this.#button.disabled = this.#input.disabled || (mode !== "stop" && cannot);
     // While something is typed the button sends; stopping has one of its own then.
     this.#stop.hidden = !(this.#running && typed);
     if (!GROWS_BY_ITSELF) this.#grow();

@@ -10,6 +10,7 @@ import { ConversationMenu, setUpAccountMenu } from "./menu.js";
 import { sourceOf, startWaitingClock } from "./message.js";
 import { toast } from "./notices.js";
 import { laneOf, newClientId, Outbox } from "./outbox.js";
+import { Pace } from "./pace.js";
 import { Quota } from "./quota.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
@@ -76,6 +77,7 @@ const composer = new Composer({
   onSend: (content, options) => open.asking.ask(content, options),
   onStop: () => open.stop(),
 });
+const pace = new Pace({ turns: config.turns, composer });
 const sidebar = new Sidebar({
   menu,
   onOpen: (id) => go(id),
@@ -111,10 +113,14 @@ function route(frame) {
     if (frame.conversation.id === open.id) showTitle(frame.conversation.title);
   } else if (frame.type === "usage.updated") {
     quota.take(frame);
+    pace.take(frame);
   } else if (frame.type === "conversation.deleted") {
     gone(frame.conversation);
   } else {
-    if (frame.type === "error") frame.message = quota.explain(frame);
+    if (frame.type === "error") {
+      frame.message = frame.limit ? pace.explain(frame) : quota.explain(frame);
+      pace.refused(frame);
+    }
     if (frame.type === "turn.failed") frame.error.message = quota.explain(frame.error);
     if (frame.type === "conversation.state" && frame.conversation.id === open.id) showTitle(frame.conversation.title);
     open.take(frame);

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { text } from "./strings.js";
 
-const LONGEST_TIMER = 2 ** 31 - 1;
+export const LONGEST_TIMER = 2 ** 31 - 1;
 const language = document.documentElement.lang || undefined;
 const HOUR = { hour: "2-digit", minute: "2-digit" };
 const clock = new Intl.DateTimeFormat(language, HOUR);
