@@ -19,7 +19,7 @@ from django.utils.crypto import constant_time_compare
 from accounts import origins
 from accounts.models import User
 from accounts.seeing import grants as seeing
-from cozechat import database
+from cozechat import database, logs
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,10 @@ class SocketLogin:
             return
         session_key = _session_key(scope)
         user = await database.run(user_of, session_key)
-        await self.application(
-            {**scope, "user": user or AnonymousUser(), "session_key": session_key}, receive, send
-        )
+        with logs.also(user_id=user.pk if user else None):
+            await self.application(
+                {**scope, "user": user or AnonymousUser(), "session_key": session_key}, receive, send
+            )
 
 
 async def _refuse(receive: Receive, send: Send) -> None:

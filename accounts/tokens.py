@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from accounts import leases
 from accounts.leases import Held, Wanted
 from accounts.models import User
-from cozechat import counters, database
+from cozechat import counters, database, logs
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import Busy, CozeError, RateLimited
@@ -104,7 +104,7 @@ class TokenCache:
         fetching = self._fetching.get(key)
         if fetching is None:
             self._remembered(key).refuse_after_failure(self._clock())
-            fetching = self._fetching[key] = self._own(self._fetch(key, app=app))
+            fetching = self._fetching[key] = self._own(self._fetch(key, app=app), key=key)
             fetching.add_done_callback(lambda _done: self._fetching.pop(key))
         # Not a shield, which would report an error that a caller who has left never looked at.
         await asyncio.wait((fetching,))
@@ -138,10 +138,12 @@ class TokenCache:
         memory.trusted_until = self._clock() + TRUSTED_SECONDS
         return held.token
 
-    def _own(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
+    def _own(self, work: Coroutine[Any, Any, T], *, key: Key) -> asyncio.Task[T]:
+        # Whoever asks for the same token meanwhile waits for this task, too: it belongs to their user, not to a turn.
+        context = logs.context_of(user_id=key[1])
+        task = asyncio.get_running_loop().create_task(work, context=context)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended, context=context)
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -159,7 +161,7 @@ class TokenCache:
             if found.held and found.held.token != self._remembered(key).spent:
                 if found.claim:
                     # The old token still works: nobody has to wait for the new one.
-                    self._own(self._exchange(key, app=app, claim=found.claim))
+                    self._own(self._exchange(key, app=app, claim=found.claim), key=key)
                 return self._remember(key, held=found.held)
             if found.claim:
                 return await self._exchange_or_release(key, app=app, claim=found.claim)

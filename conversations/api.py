@@ -15,6 +15,7 @@ from accounts.models import User
 from conversations import exporting, listing, turns
 from conversations.forms import RenameForm
 from conversations.models import Conversation
+from cozechat import logs
 from cozechat.audit.models import Verb
 from cozechat.audit.recording import record_softly
 from cozechat.catalog.environment import default_assistant
@@ -24,7 +25,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def _problem(status: int, code: str, message: str) -> JsonResponse:
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+    return JsonResponse({"error": {"code": code, "message": message, **logs.reference()}}, status=status)
 
 
 def _not_found() -> JsonResponse:

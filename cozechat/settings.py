@@ -157,6 +157,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cozechat.access.note_asker",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -312,7 +313,11 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # --- Logs ---------------------------------------------------------------------------------------------
-LOGGING = logs.configuration(level=env.text("LOG_LEVEL", "INFO"))
+LOGGING = logs.configuration(
+    level=env.text("LOG_LEVEL", "INFO"),
+    form=env.text("LOG_FORMAT") or logs.form_for_readers(debug=DEBUG),
+    access=env.bool("ACCESS_LOG", default=True),
+)
 
 # Numbers that cannot be used; the checks refuse them.
 MISFIT_SETTINGS = env.misfits

@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -27,7 +28,7 @@ from conversations.turns.processes.wire import post
 from conversations.turns.running import RunningTurn
 from conversations.turns.succession import Succession
 from conversations.turns.telling import tell_end, tell_owner
-from cozechat import database
+from cozechat import database, logs
 from cozechat.coze.errors import CozeError
 
 logger = logging.getLogger(__name__)
@@ -72,12 +73,12 @@ class Engine:
         running = RunningTurn(begun=begun, live=turn)
         self.running[running.id] = running
         self.news.turn_began(running)
-        self.spawn(self._run(running))
+        self.spawn(self._run(running), context=logs.context_of(**running.ids))
         return running
 
-    def spawn(self, work: Coroutine[Any, Any, R]) -> "asyncio.Task[R]":
+    def spawn(self, work: Coroutine[Any, Any, R], *, context: Context | None = None) -> "asyncio.Task[R]":
         """A task with an owner: the engine keeps it until it is done."""
-        task = self.loop.create_task(work)
+        task = self.loop.create_task(work, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -99,7 +100,10 @@ class Engine:
                 (LOGINS_EVERY, partial(visits.look_again, self.hub)),
                 (mirroring.EVERY, self.mirror.work),
             )
-            self._chores = [self.loop.create_task(repeat(chore, every=every)) for every, chore in chores]
+            self._chores = [
+                self.loop.create_task(repeat(chore, every=every), context=logs.context_of())
+                for every, chore in chores
+            ]
 
     def live_in(self, conversation_id: uuid.UUID, *, owner_id: int) -> RunningTurn | None:
         """The turn that runs here in a conversation of this owner's."""
@@ -164,7 +168,13 @@ class Engine:
             status = await answering.answer(running)
         except CozeError as error:
             failure = failures.from_coze(error)
-            logger.warning("turn %s failed: %s %s", running.id, failure.code, failure.coze_error)
+            logger.warning(
+                "turn %s failed: %s %s",
+                running.id,
+                failure.code,
+                failure.coze_error,
+                extra={"log_id": failure.log_id},
+            )
         except answering.FAILURES as error:
             failure = error.failure
         except Exception:
@@ -183,7 +193,8 @@ class Engine:
             return
         turn.finish()
         try:
-            end = await ending.save_end(running, status=status, failure=failure)
+            with logs.also(**running.ids):
+                end = await ending.save_end(running, status=status, failure=failure)
             if end is not None:
                 self._tell_end(running, end)
                 self._after(end)
@@ -231,7 +242,7 @@ class Engine:
         for running in lost:
             if running.live.ended:
                 continue
-            logger.warning("turn %s was ended elsewhere", running.id)
+            logger.warning("turn %s was ended elsewhere", running.id, extra=running.ids)
             self._stop_reading(running)
             await self._end(running, status=Turn.Status.INTERRUPTED)
 
@@ -252,7 +263,7 @@ class Engine:
         if self.draining:
             return
         for orphan in await database.run(orphans.claim, living={*self.running, *self._claimed}):
-            self.spawn(self.recover(orphan))
+            self.spawn(self.recover(orphan), context=logs.context_of(turn_id=str(orphan.id)))
 
     async def recover(self, orphan: Orphan) -> End | None:
         """Bring a claimed turn to its end."""

@@ -46,6 +46,16 @@ class RunningTurn:
         return self.begun.turn.pk
 
     @property
+    def ids(self) -> dict[str, object]:
+        """What its lines in the log belong to."""
+        turn = self.live
+        return {
+            "turn_id": str(turn.id),
+            "conversation_id": str(turn.conversation_id),
+            "user_id": turn.owner_id,
+        }
+
+    @property
     def lease(self) -> uuid.UUID:
         """The fencing token of every write."""
         lease = self.begun.turn.lease

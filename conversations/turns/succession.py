@@ -15,7 +15,7 @@ from conversations.turns.ending import stored_end
 from conversations.turns.metering import NotCovered
 from conversations.turns.reading import StoredTurn, content_within, describe_conversation, question_frame
 from conversations.turns.telling import tell_conversation
-from cozechat import database
+from cozechat import database, logs
 
 if TYPE_CHECKING:
     from conversations.turns.engine import Engine
@@ -40,7 +40,8 @@ class Succession:
     def wake(self, conversation_id: uuid.UUID, *, owner_id: int) -> None:
         """A turn has ended, or may have: let the next one begin, unless this process is about to end."""
         if not self._engine.draining:
-            self._engine.spawn(self._begin_next(conversation_id, owner_id=owner_id))
+            context = logs.context_of(conversation_id=str(conversation_id), user_id=owner_id)
+            self._engine.spawn(self._begin_next(conversation_id, owner_id=owner_id), context=context)
 
     async def look(self) -> None:
         """The chore: begin what waits although nothing runs, because a process died or was restarted."""

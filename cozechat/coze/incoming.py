@@ -62,7 +62,7 @@ class Incoming:
         self._tell_closed = closed
         self._ready: list[bytes] = []
         self._ready_size = 0
-        self._size = 0
+        self.size = 0
         self._failure: CozeError | None = None
         self._closed = False
         self._arrived = asyncio.Event()
@@ -131,9 +131,9 @@ class Incoming:
     async def _take(self, chunk: bytes) -> None:
         self._ready.append(chunk)
         self._ready_size += len(chunk)
-        self._size += len(chunk)
+        self.size += len(chunk)
         self._arrived.set()
-        if self._size > self._transport.limits.max_stream:
+        if self.size > self._transport.limits.max_stream:
             raise errors.TooLarge(f"the answer is longer than {self._transport.limits.max_stream} bytes")
         while self._ready_size > READ_AHEAD and not self._closed:
             self._room.clear()

@@ -23,6 +23,7 @@ from cozechat.coze.connections import PACE, Backend
 from cozechat.coze.errors import CozeError
 from cozechat.coze.incoming import Incoming
 from cozechat.coze.slots import Slots
+from cozechat.coze.tracing import Trace
 
 T = TypeVar("T")
 CLOSING_TURN = 0.1
@@ -203,14 +204,23 @@ class Transport:
         except BaseException:
             self._breaker.undecided()
             raise
+        trace = Trace(request)
         try:
             response = await self._send(request, client=client)
-        except BaseException:
+        except BaseException as error:
             slots.give()
+            if isinstance(error, CozeError):
+                trace.failed(error)
             raise
+        trace.answered()
+
+        def closed() -> None:
+            slots.give()
+            trace.ended(status=incoming.status, log_id=incoming.log_id, received=incoming.size)
+
         # Not `aiter_raw`: it does no more for us, at a tenth of what reading costs.
         stream = cast("httpx.AsyncByteStream", response.stream)
-        incoming = Incoming(response, stream=stream, transport=self, closed=slots.give)
+        incoming = Incoming(response, stream=stream, transport=self, closed=closed)
         if incoming.status < 400 and incoming.encoding not in ("", "identity"):
             await incoming.aclose()
             raise errors.BadResponse(f"a body in {incoming.encoding!r}, unasked", log_id=incoming.log_id)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextvars import Context
 from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,7 +11,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.utils import timezone
 
-from cozechat import database
+from cozechat import database, logs
 from cozechat.gateway import errors, interruptions, late
 from cozechat.gateway.admitted import Admitted
 from cozechat.gateway.calls import Call
@@ -43,14 +44,15 @@ class Engine:
         self.start_chores()
         call = Call(admitted, spawn=self.spawn, drains=self._drains)
         self._running[call.request_id] = call
-        self.spawn(self._run(call))
+        ids = {"request_id": call.request_id, "key_id": admitted.key.pk, "user_id": admitted.user.pk}
+        self.spawn(self._run(call), context=logs.context_of(**ids))
         return call
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def spawn(self, work: Coroutine[Any, Any, Any], *, context: Context | None = None) -> asyncio.Task[Any]:
         """A task with an owner: the engine keeps it until it is done."""
-        task = self._loop.create_task(work)
+        task = self._loop.create_task(work, context=context)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended, context=context)
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -73,7 +75,10 @@ class Engine:
                 (RECONCILE_EVERY, late.settle_deserted),
                 (FORGET_EVERY, _forget),
             )
-            self._chores = [self._loop.create_task(_repeat(chore, every=every)) for every, chore in chores]
+            self._chores = [
+                self._loop.create_task(_repeat(chore, every=every), context=logs.context_of())
+                for every, chore in chores
+            ]
 
     async def _renew(self) -> None:
         if self._running:

@@ -6,7 +6,6 @@ it answers goes through nothing else.
 """
 
 import logging
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, URLResolver
 from django.urls.resolvers import RegexPattern
 
+from cozechat import logs
 from cozechat.gateway.chunks import encode
 from cozechat.gateway.errors import NO_RETRY, Refusal, internal, malformed, restarting, too_large
 
@@ -53,7 +53,7 @@ class Entrance:
 
 async def answer(request: HttpRequest) -> HttpResponseBase:
     """What the API says to a request; it raises nothing."""
-    request_id = _new_id()
+    request_id = logs.request_id() or logs.new_request_id()
     return _ours(await _answer(request, request_id=request_id), request_id=request_id)
 
 
@@ -62,12 +62,8 @@ def refused_by_server(target: bytes, status: int) -> tuple[list[tuple[bytes, byt
     if not is_ours(target.partition(b"?")[0].decode("latin1")):
         return None
     response = refused(_SERVERS.get(status, internal)())
-    headers = _ours(response, request_id=_new_id()).items()
+    headers = _ours(response, request_id=logs.new_request_id()).items()
     return [(name.lower().encode(), value.encode()) for name, value in headers], response.content
-
-
-def _new_id() -> str:
-    return f"req_{uuid.uuid4().hex}"
 
 
 def _ours(response: _Response, *, request_id: str) -> _Response:

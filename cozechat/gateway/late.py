@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import User
-from cozechat import database
+from cozechat import database, logs
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import CozeError, TokenRefused
@@ -58,6 +58,11 @@ async def settle_deserted() -> int:
 
 async def _settle_one(deserted: Deserted) -> bool:
     """Whether it has been settled; whatever goes wrong is this call's own affair."""
+    with logs.also(request_id=deserted.hold.request_id):
+        return await _settled(deserted)
+
+
+async def _settled(deserted: Deserted) -> bool:
     try:
         found = await _ask(deserted)
         if found is not None:

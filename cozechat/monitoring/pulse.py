@@ -22,7 +22,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from conversations import turns
-from cozechat import database
+from cozechat import database, logs
 from cozechat.catalog.clients import is_refusing
 from cozechat.catalog.environment import known_base_urls
 
@@ -95,7 +95,7 @@ class Pulse:
 
     def _look(self) -> asyncio.Task[Health]:
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().create_task(self._taken())
+            self._looking = asyncio.get_running_loop().create_task(self._taken(), context=logs.context_of())
         return self._looking
 
     async def _taken(self) -> Health:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from django.utils import timezone
 
 from conversations import turns
-from cozechat import counters, database
+from cozechat import counters, database, logs
 from cozechat.catalog.clients import connections_taken
 from cozechat.monitoring import summing
 from cozechat.monitoring.models import ProcessReport
@@ -64,7 +64,7 @@ class Reporter:
     def start(self) -> None:
         """Begin to report; a second call changes nothing."""
         if self._task is None:
-            self._task = self._loop.create_task(self._work())
+            self._task = self._loop.create_task(self._work(), context=logs.context_of())
 
     async def aclose(self) -> None:
         """Report for the last time, if there ever was a first."""

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from django.db import models
 from django.utils import timezone
 
-from cozechat import database
+from cozechat import database, logs
 from cozechat.webhooks import comparing
 from cozechat.webhooks.handling import LEASE, handle
 from cozechat.webhooks.intake import intake
@@ -45,7 +45,7 @@ class Courier:
     def start(self) -> None:
         """Begin to look; a second call changes nothing."""
         if self._task is None and not self._leaving:
-            self._task = self._loop.create_task(self._work())
+            self._task = self._loop.create_task(self._work(), context=logs.context_of())
 
     def wake(self) -> None:
         """An event has come: look now."""
@@ -115,7 +115,8 @@ def _claim() -> list[Event]:
 
 
 def _handle(event: Event) -> None:
-    handle(event, now=timezone.now())
+    with logs.also(event_id=event.pk):
+        handle(event, now=timezone.now())
 
 
 def _release(events: list[Event]) -> None:

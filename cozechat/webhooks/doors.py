@@ -10,7 +10,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from cozechat import counters
+from cozechat import counters, logs
 from cozechat.webhooks import envelopes, proofs
 from cozechat.webhooks.courier import courier
 from cozechat.webhooks.envelopes import BadBody, Envelope
@@ -34,7 +34,9 @@ class Refused(Exception):
 
     def response(self) -> HttpResponse:
         """The error as JSON."""
-        response = reply(self.status, {"error": {"code": self.code, "message": str(self)}})
+        response = reply(
+            self.status, {"error": {"code": self.code, "message": str(self), **logs.reference()}}
+        )
         for name, value in self.headers.items():
             response.headers[name.replace("_", "-")] = value
         return response

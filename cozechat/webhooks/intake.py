@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from django.utils import timezone
 
-from cozechat import database
+from cozechat import database, logs
 from cozechat.webhooks.envelopes import Envelope
 from cozechat.webhooks.models import Event
 
@@ -41,7 +41,7 @@ class Intake:
         self._times.append(self._loop.time())
         self._waiting.append((event_of(envelope, source=source), committed))
         if self._task is None:
-            self._task = self._loop.create_task(self._commit_all())
+            self._task = self._loop.create_task(self._commit_all(), context=logs.context_of())
         await committed
 
     async def _commit_all(self) -> None:

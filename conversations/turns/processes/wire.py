@@ -13,6 +13,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from conversations.turns.processes.hints import Hint, read, written
+from cozechat import logs
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,9 @@ class Wire:
         self._wake = asyncio.Event()
         self._all_said = asyncio.Event()
         self._all_said.set()
-        self._tasks = [asyncio.create_task(self._talk()), asyncio.create_task(self._receive())]
+        self._tasks = [
+            asyncio.create_task(work, context=logs.context_of()) for work in (self._talk(), self._receive())
+        ]
 
     @property
     def reaches_others(self) -> bool:

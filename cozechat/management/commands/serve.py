@@ -13,6 +13,7 @@ from cozechat.catalog import environment
 from cozechat.catalog.clients import close_clients
 from cozechat.gateway.engine import engine as gateway_engine
 from cozechat.gateway.entrance import refused_by_server
+from cozechat.logs import levels
 from cozechat.monitoring.reporting import reporter
 from cozechat.webhooks.courier import courier
 
@@ -60,6 +61,7 @@ def _look_after_what_is_left() -> None:
     gateway_engine().start_chores()
     courier().start()
     reporter().start()
+    levels.follow(settings.VAR_DIR)
 
 
 async def _drain() -> None:

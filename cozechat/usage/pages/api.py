@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from cozechat import logs
 from cozechat.usage.models import Account, UsageRecord
 from cozechat.usage.money import short
 from cozechat.usage.pages import sums
@@ -49,4 +50,4 @@ def _described(quota: Quota) -> dict[str, str | None]:
 
 
 def _problem(status: int, code: str, message: str) -> JsonResponse:
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+    return JsonResponse({"error": {"code": code, "message": message, **logs.reference()}}, status=status)

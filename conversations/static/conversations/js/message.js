@@ -105,7 +105,7 @@ export function noteAnswer(item, status, error) {
   const note = item.querySelector(".message-note");
   const said = { canceled: "stopped", interrupted: "interrupted", requires_action: "asks_back" }[status];
   if (said) note.replaceChildren(stopped(text(said), { goOn: status !== "requires_action" }));
-  else if (status === "failed") note.replaceChildren(trouble(error));
+  else if (status === "failed") note.replaceChildren(trouble(error, item.dataset.turn));
   else note.replaceChildren();
 }
 
@@ -115,10 +115,10 @@ function stopped(sentence, { goOn }) {
   return box;
 }
 
-function trouble(error) {
+function trouble(error, turn) {
   const box = element("div", "message-trouble");
   box.append(element("span", "message-trouble-text", error ? errorText(error) : text("answer_failed")));
-  const marks = [error?.code, error?.log_id].filter(Boolean).join(" · ");
+  const marks = [error?.code, error?.log_id || turn].filter(Boolean).join(" · ");
   if (marks) box.append(element("code", "", marks));
   box.append(act("again", "retry"));
   return box;
