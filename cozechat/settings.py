@@ -89,6 +89,11 @@ API_PER_MINUTE = env.whole("API_PER_MINUTE", default=300)
 API_BURST = env.whole("API_BURST", default=60, least=1, most=10_000)
 DRAIN_SECONDS = 20
 
+# --- Links to snapshots of conversations --------------------------------------------------------------
+# Whether they can be opened without an account, and for how many days at most they work (0: no limit).
+SHARE_PUBLIC: bool = env.bool("SHARE_PUBLIC", default=True)
+SHARE_MAX_DAYS = env.int("SHARE_MAX_DAYS", default=0)
+
 # --- The gateway --------------------------------------------------------------------------------------
 # Pictures travel inside of bodies; the server itself refuses more than 20 MiB.
 GATEWAY_MAX_BODY = 16 * 1024 * 1024

@@ -15,6 +15,7 @@ redeem = limited(balance.redeem, name="redeem", limit=10, refusal=balance.too_ma
 
 urlpatterns = [
     path("", include("conversations.urls")),
+    path("", include("conversations.sharing.urls")),
     path("accounts/", include("accounts.urls")),
     path("accounts/keys/", include("cozechat.gateway.pages.urls")),
     path("accounts/balance/redeem/", redeem, name="redeem_code"),  # type: ignore[arg-type]  # the stubs know no coroutines here

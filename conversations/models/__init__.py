@@ -3,6 +3,7 @@
 from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
 from conversations.models.days import TurnDay
 from conversations.models.messages import Message, MessageQuerySet
+from conversations.models.shares import Share, ShareQuerySet
 from conversations.models.steps import Step
 from conversations.models.turns import Turn, TurnQuerySet
 
@@ -13,6 +14,8 @@ __all__ = [
     "CozeLeftover",
     "Message",
     "MessageQuerySet",
+    "Share",
+    "ShareQuerySet",
     "Step",
     "Turn",
     "TurnDay",

@@ -5,6 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
+from django.utils import timezone
+
+from conversations.models import Share
+from cozechat import database
+
 logger = logging.getLogger(__name__)
 
 # A loop that comes back to a chore so much later than asked for stood still: somebody computes or waits in it.
@@ -31,3 +36,8 @@ async def _sleep(seconds: float) -> None:
     if now - due > LATE and now - _told.get(loop, 0.0) > LATE:
         _told[loop] = now
         logger.warning("the event loop stood still for up to %.1f seconds", now - due)
+
+
+async def forget_closed_shares() -> None:
+    """What a link no longer shows is not kept."""
+    await database.run(Share.objects.all().forget_closed, now=timezone.now())

@@ -17,7 +17,7 @@ from conversations.models import Turn
 from conversations.outboxes import Hub, Outbox
 from conversations.turns import answering, ending, failures, mirroring, saving, visits
 from conversations.turns.beginning import Begun
-from conversations.turns.chores import repeat
+from conversations.turns.chores import forget_closed_shares, repeat
 from conversations.turns.ending import End
 from conversations.turns.failures import Failure
 from conversations.turns.processes import orphans, recovering
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 SAVE_EVERY = LOOK_EVERY = 1.0
 CLAIM_EVERY = 2.0
 QUEUES_EVERY = 5.0
-LOGINS_EVERY = 30.0
+LOGINS_EVERY, SHARES_EVERY = 30.0, 600.0
 _LEAVE_WITHIN = 4.0
 
 R = TypeVar("R")
@@ -98,6 +98,7 @@ class Engine:
                 (CLAIM_EVERY, self._claim),
                 (QUEUES_EVERY, self.succession.look),
                 (LOGINS_EVERY, partial(visits.look_again, self.hub)),
+                (SHARES_EVERY, forget_closed_shares),
                 (mirroring.EVERY, self.mirror.work),
             )
             self._chores = [

@@ -103,6 +103,7 @@ function connection(state) {
 
 /** "rename" happens in the list, so the list must be in sight. */
 function choose(act, id) {
+  if (act === "share") return location.assign(`/c/${id}/share/`);
   if (act === "rename") overlay.open();
   sidebar[act](id);
 }
