@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0005_step"),
+        ("conversations", "0006_turn_days"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
