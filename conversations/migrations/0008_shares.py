@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0006_turn_days"),
+        ("conversations", "0007_summed_turns"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
