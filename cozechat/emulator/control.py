@@ -2,11 +2,17 @@
 
 import ipaddress
 import secrets
+import time
 
 from cozechat.emulator import callbacks
 from cozechat.emulator.calls import Call, Guard, Route
 from cozechat.emulator.faults.board import BadFaultError
+from cozechat.emulator.keyring import BadKeyError
+from cozechat.emulator.oauth import API_CONNECTOR
 from cozechat.emulator.refusals import Refusal
+from cozechat.emulator.seed import ACCOUNT_ID
+from cozechat.emulator.store import Identity
+from cozechat.emulator.tokens import Token
 from cozechat.emulator.wire import Reply, bare
 
 PREFIX = "/emulator/"
@@ -62,6 +68,31 @@ async def revoke_tokens(call: Call) -> Reply:
     return bare({"revoked": call.world.tokens.revoke(session_name=fields.text("session_name"))})
 
 
+async def list_keys(call: Call) -> Reply:
+    return bare({"public_key_ids": list(call.world.keyring.keys)})
+
+
+async def upload_key(call: Call) -> Reply:
+    """Takes `{"public_key": PEM}`, as Coze's console does; says the key's id."""
+    try:
+        return bare({"public_key_id": call.world.keyring.upload(call.body().required("public_key"))})
+    except BadKeyError as wrong:
+        raise Refusal(400, str(wrong), status=400) from None
+
+
+async def delete_key(call: Call) -> Reply:
+    call.world.keyring.delete(call.query.required("public_key_id"))
+    return await list_keys(call)
+
+
+async def make_personal_token(call: Call) -> Reply:
+    """A token of the account itself, which belongs to no session; `{"seconds": …}` says how long it lasts."""
+    seconds = call.body().number("seconds", low=0, high=10**9, default=86_400)
+    identity = Identity(ACCOUNT_ID, API_CONNECTOR, None)
+    token = Token(identity, None, int(time.time()) + seconds)
+    return bare({"token": call.world.tokens.issue(token, prefix="pat_")})
+
+
 ROUTES = (
     Route("GET", "/emulator/identity", identity, guard=Guard.NONE),
     Route("GET", "/emulator/faults", list_faults, guard=Guard.CONTROL),
@@ -70,5 +101,9 @@ ROUTES = (
     Route("GET", "/emulator/ledger", ledger, guard=Guard.CONTROL),
     Route("DELETE", "/emulator/ledger", reset_ledger, guard=Guard.CONTROL),
     Route("POST", "/emulator/revoke", revoke_tokens, guard=Guard.CONTROL),
+    Route("GET", "/emulator/keys", list_keys, guard=Guard.CONTROL),
+    Route("POST", "/emulator/keys", upload_key, guard=Guard.CONTROL),
+    Route("DELETE", "/emulator/keys", delete_key, guard=Guard.CONTROL),
+    Route("POST", "/emulator/personal-tokens", make_personal_token, guard=Guard.CONTROL),
     Route("POST", "/emulator/callbacks", callbacks.send, guard=Guard.CONTROL),
 )

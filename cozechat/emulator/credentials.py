@@ -1,7 +1,5 @@
 """The OAuth app that an emulator's clients sign in with, made once and kept in its state directory."""
 
-import base64
-import hashlib
 import json
 import os
 import secrets
@@ -13,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cozechat.emulator import seed
+from cozechat.emulator import keyring, seed
 
 KEY_FILE, FACTS_FILE = "private_key.pem", "credentials.json"
 
@@ -66,7 +64,7 @@ def _publish(home: Path) -> None:
         )
         facts = {
             "client_id": "1150" + "".join(secrets.choice("0123456789") for _ in range(15)),
-            "public_key_id": _fingerprint(key.public_key()),
+            "public_key_id": keyring.fingerprint(key.public_key()),
             "workflow_id": seed.WORKFLOW_ID,
             "app_id": seed.APP_ID,
             "bot_id": seed.BOT_ID,
@@ -89,11 +87,6 @@ def _rename_unless_there(draft: Path, home: Path) -> None:
 def _write_private(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-
-
-def _fingerprint(key: rsa.RSAPublicKey) -> str:
-    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
 
 
 def _read(home: Path) -> EmulatorCredentials:

@@ -60,7 +60,7 @@ def _claims(call: Call, *, now: float) -> Claims:
     assertion = call.bearer
     if not assertion:
         raise ExchangeRefusal("invalid_client", "verify jwt empty error")
-    authority = Authority(call.world.credentials.client_id, call.world.keys)
+    authority = Authority(call.world.credentials.client_id, call.world.keyring.keys)
     claims = check(assertion, authority=authority, host=call.host, now=now)
     if not call.world.spent.spend(claims.jti, issuer=claims.issuer, until=claims.expires_at):
         raise ExchangeRefusal("invalid_client", "invalid jwt: jti has been used")

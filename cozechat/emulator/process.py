@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,6 +65,24 @@ class RunningEmulator:
 
     def expire_tokens(self) -> None:
         self._control("POST", "/emulator/revoke", {"expire": True})
+
+    def public_key_ids(self) -> list[str]:
+        """The keys that may sign."""
+        found: list[str] = self._control("GET", "/emulator/keys")["public_key_ids"]
+        return found
+
+    def upload_key(self, public_pem: str) -> str:
+        """Adds a public key to the OAuth app; returns its id."""
+        return str(self._control("POST", "/emulator/keys", {"public_key": public_pem})["public_key_id"])
+
+    def delete_key(self, public_key_id: str) -> None:
+        """Takes a key from the OAuth app: what it signs from now on is refused."""
+        query = urllib.parse.urlencode({"public_key_id": public_key_id})
+        self._control("DELETE", f"/emulator/keys?{query}")
+
+    def personal_token(self, *, seconds: int = 86_400) -> str:
+        """A personal access token of the account."""
+        return str(self._control("POST", "/emulator/personal-tokens", {"seconds": seconds})["token"])
 
     def call_back(self, url: str, *, verify_token: str, event_type: str, **more: object) -> dict[str, Any]:
         """Sends a signed callback to a site on this machine; what it answered is in `status` and `answer`."""

@@ -25,8 +25,9 @@ class Tokens:
     def __init__(self) -> None:
         self._issued: dict[bytes, Token] = {}
 
-    def issue(self, token: Token) -> str:
-        text = "czs_" + secrets.token_urlsafe(48)
+    def issue(self, token: Token, *, prefix: str = "czs_") -> str:
+        """A new token; the prefix of one that somebody made by hand in the console is `pat_` or `sat_`."""
+        text = prefix + secrets.token_urlsafe(48)
         self._issued[_digest(text)] = token
         return text
 

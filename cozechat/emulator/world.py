@@ -5,13 +5,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from cozechat.emulator.chat import Chat, end_orphans
 from cozechat.emulator.connections import Connections
 from cozechat.emulator.credentials import EmulatorCredentials
 from cozechat.emulator.faults.board import Board
+from cozechat.emulator.keyring import KEYS_FILE, Keyring, public_half
 from cozechat.emulator.ledger import Ledger
 from cozechat.emulator.options import Options
 from cozechat.emulator.snowflakes import Snowflakes
@@ -33,8 +31,7 @@ class World:
 
     options: Options
     credentials: EmulatorCredentials
-    keys: dict[str, rsa.RSAPublicKey]
-    """Public keys by their id; a rotation would add a second."""
+    keyring: Keyring
     store: Store
     ids: Snowflakes
     faults: Board
@@ -63,12 +60,8 @@ def open_world(options: Options, credentials: EmulatorCredentials) -> World:
     for spec in options.faults:
         board.arm_spec(spec)
     ids = Snowflakes(after=store.newest_id())
-    keys = {credentials.public_key_id: _public_key(credentials.private_key)}
-    return World(options=options, credentials=credentials, keys=keys, store=store, ids=ids, faults=board)
-
-
-def _public_key(pem: str) -> rsa.RSAPublicKey:
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError("the emulator's key is not an RSA key")
-    return key.public_key()
+    file = None if options.in_memory else options.state_dir / KEYS_FILE
+    keyring = Keyring(public_half(credentials.private_key), file=file)
+    return World(
+        options=options, credentials=credentials, keyring=keyring, store=store, ids=ids, faults=board
+    )
