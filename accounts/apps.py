@@ -13,7 +13,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import signals, trail  # noqa: PLC0415 - receivers need loaded apps
+        from accounts import checks, signals, trail  # noqa: F401, PLC0415 - checks and receivers need loaded apps
 
         signals.connect()
         trail.connect()

@@ -47,6 +47,7 @@ class Wanted:
     app_id: int
     user_id: int
     session_name: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,17 @@ class Found:
     claim: uuid.UUID | None
 
 
-def look(wanted: Wanted, *, now: float, lease: float) -> Found:
-    """Read the row, and claim it if its token is due."""
+def row_of(wanted: Wanted) -> AccessToken:
+    """The row of this user and app; made, without a token, where there is none."""
     row, _made = AccessToken.objects.get_or_create(
         app_id=wanted.app_id, user_id=wanted.user_id, defaults={"session_name": wanted.session_name}
     )
+    return row
+
+
+def look(wanted: Wanted, *, now: float, lease: float) -> Found:
+    """Read the row, and claim it if its token is due."""
+    row = row_of(wanted)
     held = _token_of(row, wanted=wanted)
     if held and held.is_fresh(now):
         return Found(held, None)
@@ -77,6 +84,8 @@ def _token_of(row: AccessToken, *, wanted: Wanted) -> Held | None:
             row.pk,
             wanted.user_id,
         )
+        return None
+    if row.origin != wanted.origin:
         return None
     # An unreadable token (its key is gone) decodes to None: a miss like any other.
     if not row.token or row.issued_at is None or row.expires_at is None:
@@ -94,10 +103,11 @@ def release(claim: uuid.UUID) -> None:
     AccessToken.objects.filter(claim=claim).update(claim=None, claimed_until=None)
 
 
-def store(claim: uuid.UUID, *, held: Held) -> None:
+def store(claim: uuid.UUID, *, held: Held, origin: str) -> None:
     """Put the claim's token into its row; if the claim was lost meanwhile, its next owner fills the row."""
     AccessToken.objects.filter(claim=claim).update(
         session_name=held.session_name,
+        origin=origin,
         token=held.token,
         issued_at=_moment(held.issued_at),
         expires_at=_moment(held.expires_at),

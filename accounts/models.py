@@ -165,6 +165,8 @@ class AccessToken(models.Model):
         User, on_delete=models.CASCADE, related_name="access_tokens", verbose_name=_("user")
     )
     session_name = models.CharField(_("session name"), max_length=64)
+    # Which host and OAuth app it came from: the app's row may name others by now.
+    origin = models.CharField(_("origin"), max_length=16, blank=True, default="", editable=False)
     token = EncryptedTextField(_("token"), blank=True, default="")
     issued_at = models.DateTimeField(_("issued"), null=True)
     expires_at = models.DateTimeField(_("expires"), null=True)

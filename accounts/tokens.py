@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from accounts import leases
+from accounts import leases, lending
 from accounts.leases import Held, Wanted
 from accounts.models import User
 from cozechat import counters, database, logs
+from cozechat.catalog import keys
 from cozechat.catalog.clients import coze_client
+from cozechat.catalog.environment import origin_of, personal_token_of
 from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import Busy, CozeError, RateLimited
 
@@ -39,8 +41,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.4
 
 _random = secrets.SystemRandom().random
 
-# The name is a part of the key: even a user object with a wrong one never meets another name's token.
-Key = tuple[int, int, str]
+# The name is a part of the key: even a user object with a wrong one never meets another name's token. So is where the
+# token came from: one that another host issued is never shown to this one.
+Key = tuple[int, int, str, str]
 T = TypeVar("T")
 
 
@@ -154,6 +157,9 @@ class TokenCache:
 
     async def _fetch(self, key: Key, *, app: CozeApp) -> str:
         """The token from its row, waiting while somebody else exchanges it, or exchanging it ourselves."""
+        if personal := personal_token_of(app):
+            held = await database.run(lending.lend, Wanted(*key), token=personal, now=self._clock())
+            return self._remember(key, held=held)
         given_up = self._clock() + self._patience
         pause = FIRST_PAUSE
         while True:
@@ -187,7 +193,7 @@ class TokenCache:
 
     async def _exchange(self, key: Key, *, app: CozeApp, claim: uuid.UUID) -> str:
         """The one place that asks Coze for a token."""
-        _app_id, _user_id, session_name = key
+        _app_id, _user_id, session_name, origin = key
         lease = asyncio.get_running_loop().create_task(self._keep(claim))
         try:
             counters.add("token_exchanges")
@@ -200,7 +206,9 @@ class TokenCache:
             lease.cancel()
             await asyncio.gather(lease, return_exceptions=True)
         held = Held(session_name, issued.token, self._clock(), float(issued.expires_at))
-        await database.run(leases.store, claim, held=held)
+        await database.run(leases.store, claim, held=held, origin=origin)
+        if issued.refusal or app.key_refused_at:
+            await database.run(keys.note, app, refusal=issued.refusal)
         return self._remember(key, held=held)
 
     async def _keep(self, claim: uuid.UUID) -> None:
@@ -212,7 +220,7 @@ class TokenCache:
 def _key(user: User, *, app: CozeApp) -> Key:
     if not user.session_name:
         raise ValueError("a token without a session_name would isolate nobody")
-    return (app.pk, user.pk, user.session_name)
+    return (app.pk, user.pk, user.session_name, origin_of(app))
 
 
 _caches: WeakKeyDictionary[asyncio.AbstractEventLoop, TokenCache] = WeakKeyDictionary()
@@ -230,6 +238,14 @@ async def access_token(user: User, *, app: CozeApp) -> str:
 async def discard(user: User, *, app: CozeApp, token: str) -> None:
     """Forget a token that Coze answered with 4100 or 700012006; the next call exchanges a new one."""
     await _this_loop().discard(user, app=app, token=token)
+
+
+async def farewell_token(session_name: str, *, app: CozeApp, ttl: int) -> str:
+    """A token to tidy up with behind an account that is gone, and whose stored token went with it."""
+    personal = personal_token_of(app)
+    if personal:
+        return personal
+    return (await coze_client(app).exchange(session_name=session_name, ttl=ttl)).token
 
 
 async def aclose() -> None:

@@ -15,6 +15,7 @@ from cozechat.coze.errors import CozeError
 
 TAG = "cozechat"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_KEY_SETTINGS = frozenset({"COZE_CLIENT_ID", "COZE_PUBLIC_KEY_ID", "COZE_PRIVATE_KEY"})
 _HOSTS = "https://api.coze.cn (China) or https://api.coze.com (international)"
 
 
@@ -24,7 +25,10 @@ def check_coze_settings(**_: Any) -> list[CheckMessage]:
     unknown: list[CheckMessage] = [_unknown(name, near) for name, near in env.unknown_coze_names().items()]
     if settings.COZE_EMULATED:
         return unknown
-    return [*unknown, *_missing(), *_assistant_ids(), *_base_url(), *_private_key(), *_token_life()]
+    return [
+        *unknown, *_missing(), *_assistant_ids(), *_base_url(), *_private_keys(), *_token_life(),
+        *_half_next_key(), *_personal_token(),
+    ]  # fmt: skip
 
 
 @register(TAG)
@@ -113,6 +117,8 @@ def _missing() -> Iterator[CheckMessage]:
         "COZE_WORKFLOW_ID": "The number in the workflow's address after workflow_id=.",
     }
     for name, hint in hints.items():
+        if settings.COZE_ACCESS_TOKEN and name in _KEY_SETTINGS:
+            continue
         if not getattr(settings, name):
             text = f"{name} is not set, although other Coze settings are."
             yield Error(
@@ -150,14 +156,42 @@ def _base_url() -> Iterator[CheckMessage]:
         yield Error("COZE_API_BASE would send tokens unencrypted.", hint="Use https://.", id="cozechat.E004")
 
 
-def _private_key() -> Iterator[CheckMessage]:
-    if not settings.COZE_PRIVATE_KEY:
+def _private_keys() -> Iterator[CheckMessage]:
+    for name in ("COZE_PRIVATE_KEY", "COZE_PRIVATE_KEY_NEXT"):
+        if not getattr(settings, name):
+            continue
+        try:
+            oauth.parse_private_key(getattr(settings, name))
+        except (CozeError, ValueError) as error:
+            hint = "It must be the whole PEM, BEGIN and END lines included; newlines may be written as \\n."
+            yield Error(f"{name} cannot be read: {error}", hint=hint, id="cozechat.E005")
+
+
+def _half_next_key() -> Iterator[CheckMessage]:
+    pair = ("COZE_PUBLIC_KEY_ID_NEXT", "COZE_PRIVATE_KEY_NEXT")
+    missing = [name for name in pair if not getattr(settings, name)]
+    if len(missing) == 1:
+        hint = "Set both while the key is being changed, and neither otherwise."
+        yield Error(f"{missing[0]} is not set, although its pair is.", hint=hint, id="cozechat.E007")
+
+
+def _personal_token() -> Iterator[CheckMessage]:
+    """A token that cannot tell people apart stands alone, looks like one, and is for a site without strangers."""
+    token = settings.COZE_ACCESS_TOKEN
+    if not token:
         return
-    try:
-        oauth.parse_private_key(settings.COZE_PRIVATE_KEY)
-    except (CozeError, ValueError) as error:
-        hint = "It must be the whole PEM, BEGIN and END lines included; newlines may be written as \\n."
-        yield Error(f"COZE_PRIVATE_KEY cannot be read: {error}", hint=hint, id="cozechat.E005")
+    beside = sorted(name for name in _KEY_SETTINGS if getattr(settings, name))
+    if beside:
+        text = f"COZE_ACCESS_TOKEN and {', '.join(beside)} are two ways to sign in."
+        hint = "Keep the OAuth app's settings for a site with users, or the token to try things out alone."
+        yield Error(text, hint=hint, id="cozechat.E008")
+    if not token.startswith(("pat_", "sat_")) or len(token) < 16:
+        hint = "Coze shows it once, when it is made: pat_… (personal) or sat_… (service)."
+        yield Error("COZE_ACCESS_TOKEN is no personal access token.", hint=hint, id="cozechat.E009")
+    if settings.ALLOW_SIGNUP or getattr(settings, "ALLOW_VISITORS", False):
+        text = "COZE_ACCESS_TOKEN serves one person, but others may come by themselves."
+        hint = "Set ALLOW_SIGNUP=off and ALLOW_VISITORS=off, or use an OAuth app (COZE_CLIENT_ID …)."
+        yield Error(text, hint=hint, id="cozechat.E010")
 
 
 def _token_life() -> Iterator[CheckMessage]:

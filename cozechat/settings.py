@@ -34,6 +34,11 @@ COZE_API_BASE = env.text("COZE_API_BASE").rstrip("/")
 COZE_CLIENT_ID = env.text("COZE_CLIENT_ID")
 COZE_PUBLIC_KEY_ID = env.text("COZE_PUBLIC_KEY_ID")
 COZE_PRIVATE_KEY = env.text("COZE_PRIVATE_KEY")
+# The pair that is to take over: used at once where Coze refuses the other.
+COZE_PUBLIC_KEY_ID_NEXT = env.text("COZE_PUBLIC_KEY_ID_NEXT")
+COZE_PRIVATE_KEY_NEXT = env.text("COZE_PRIVATE_KEY_NEXT")
+# A personal access token instead of an OAuth app, to try things out: for one person alone.
+COZE_ACCESS_TOKEN = env.text("COZE_ACCESS_TOKEN")
 COZE_WORKFLOW_ID = env.text("COZE_WORKFLOW_ID")
 COZE_APP_ID = env.text("COZE_APP_ID")
 COZE_BOT_ID = env.text("COZE_BOT_ID")
@@ -61,6 +66,7 @@ COZE_EMULATED = not any(
         COZE_CLIENT_ID,
         COZE_PUBLIC_KEY_ID,
         COZE_PRIVATE_KEY,
+        COZE_ACCESS_TOKEN,
         COZE_WORKFLOW_ID,
         COZE_APP_ID,
         COZE_BOT_ID,

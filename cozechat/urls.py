@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from cozechat.monitoring.app_test import test_coze_app
 from cozechat.tries import limited
 from cozechat.usage.pages import api, balance
 
@@ -23,6 +24,7 @@ urlpatterns = [
     path("api/me/usage", api.my_usage, name="my_usage"),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/catalog/cozeapp/<int:pk>/test/", admin.site.admin_view(test_coze_app), name="test_coze_app"),
     path("admin/", admin.site.urls),
     path("", include("cozechat.monitoring.urls")),
 ]

@@ -17,6 +17,10 @@ TOKENS = _(
 CONVERSATIONS = _(
     "Both users got the same Coze conversation. Each must be created with its own user's token."
 )
+PERSONAL = _(
+    "This Coze app signs in with a personal access token. To Coze that is one single user, so it cannot isolate anybody: "
+    "this site hands it to one person alone. For more people set up an OAuth app (JWT)."
+)
 FOREIGN = _(
     "Coze let one user's token act on the other's conversation. Was the token made with session_name? Personal and "
     "service tokens cannot isolate."

@@ -28,6 +28,14 @@ async def prove_with_temporary_users(*, assistant: Assistant) -> Report:
     return report
 
 
+def without_isolation(assistant: Assistant) -> Report:
+    """The report where a personal access token is used: there is nothing that could be proved."""
+    report = Report(app=assistant.app.name, base_url=credentials_of(assistant.app).base_url, users=[])
+    text = str(hints.PERSONAL)
+    report.add([Probe("sign-in: a personal access token", Outcome.ERROR, detail="", hint=text)])
+    return report
+
+
 async def prove(first: User, second: User, *, assistant: Assistant) -> Report:
     """The check between two users, in conversations of its own that are deleted afterwards."""
     credentials = await database.run(credentials_of, assistant.app)

@@ -116,6 +116,9 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
     conversation = (
         _new_conversation(user, frame, now=now) if frame.conversation is None else _conversation(user, frame)
     )
+    if not (is_free or conversation.assistant.can_be_asked):
+        text = _("This assistant is not available any more.")
+        raise Refused("not_found", text, client_id=str(frame.client_id))
     waits = frame.conversation is not None and _must_wait(conversation, frame)
     if not (waits or is_free) and is_full(user.pk):
         text = _(

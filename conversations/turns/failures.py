@@ -5,16 +5,24 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.lending import TokenOfOnePerson
 from conversations.text import clean
 from cozechat.coze.errors import CozeError
 
 # Stored for a question that its owner could not pay for; outside it is `quota`, as when the site cannot pay Coze.
 NOT_COVERED = "not_covered"
+# Stored where the site signs in with a token that is one person's; outside it is `auth`.
+ONE_PERSON = "one_person"
+_PUBLIC = {NOT_COVERED: "quota", ONE_PERSON: "auth"}
 
 _SENTENCES: dict[str, Promise] = {
     "unreachable": _("The assistant cannot be reached at the moment. Try again shortly."),
     "timeout": _("The assistant took too long to answer. What came is kept."),
     "auth": _("This site could not sign in to Coze. The operator has to check the credentials."),
+    ONE_PERSON: _(
+        "This site is set up for one person only. Its operator has to connect it to Coze in another way before others "
+        "can talk."
+    ),
     "not_found": _("This assistant is not available any more."),
     "not_published": _("This assistant is not published yet. The operator has to publish it at Coze."),
     "quota": _("The service is out of credits. The operator has to top them up."),
@@ -56,7 +64,7 @@ class Failure:
 
 def public_code(code: str) -> str:
     """The contract's code for what is stored."""
-    return "quota" if code == NOT_COVERED else code
+    return _PUBLIC.get(code, code)
 
 
 def message_for(code: str) -> str:
@@ -66,8 +74,9 @@ def message_for(code: str) -> str:
 
 def from_coze(error: CozeError) -> Failure:
     """A Coze error as the user's failure."""
+    kind = ONE_PERSON if isinstance(error, TokenOfOnePerson) else error.kind
     return Failure(
-        code=error.kind if error.kind in _SENTENCES else "upstream_error",
+        code=kind if kind in _SENTENCES else "upstream_error",
         retryable=error.retryable,
         retry_after=error.retry_after,
         log_id=clean(error.log_id),

@@ -3,6 +3,7 @@
 import logging
 from itertools import groupby
 
+from accounts import tokens
 from conversations.models import CozeLeftover
 from cozechat import database
 from cozechat.catalog.clients import coze_client
@@ -33,8 +34,8 @@ def _oldest() -> list[CozeLeftover]:
 
 async def _clear(app: CozeApp, session_name: str, leftovers: list[CozeLeftover]) -> None:
     client = coze_client(app)
-    issued = await client.exchange(session_name=session_name, ttl=_TTL)
-    caller = Caller(token=issued.token, session_name=session_name)
+    token = await tokens.farewell_token(session_name, app=app, ttl=_TTL)
+    caller = Caller(token=token, session_name=session_name)
     for leftover in leftovers:
         try:
             await client.delete_conversation(caller, leftover.coze_conversation_id)

@@ -259,7 +259,8 @@ async def _open(user: User, *, conversation_id: uuid.UUID, outbox: Outbox) -> No
 
 
 def _state(user: User, *, conversation_id: uuid.UUID) -> tuple[dict[str, object], uuid.UUID | None]:
-    conversation = Conversation.objects.owned_by(user).with_running().filter(pk=conversation_id).first()
+    rows = Conversation.objects.owned_by(user).with_running().select_related("assistant__app")
+    conversation = rows.filter(pk=conversation_id).first()
     if conversation is None:
         raise Refused("not_found", _("This conversation does not exist."))
     running_id = conversation.turns.running().values_list("pk", flat=True).first()
@@ -271,5 +272,6 @@ def _state(user: User, *, conversation_id: uuid.UUID) -> tuple[dict[str, object]
         "messages": messages,
         "has_more": more or cut,
         "queued": queueing.queued_in(conversation),
+        "available": conversation.assistant.can_be_asked,
     }
     return state, running_id

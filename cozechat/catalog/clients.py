@@ -11,7 +11,7 @@ from cozechat.catalog.models import CozeApp
 from cozechat.catalog.tools import close_kai
 from cozechat.coze.calls import Limits
 from cozechat.coze.client import CozeClient
-from cozechat.coze.types import Credentials
+from cozechat.coze.credentials import Credentials
 
 
 @dataclass

@@ -37,6 +37,16 @@ def read_configuration(text: str) -> dict[str, str]:
     return found
 
 
+def read_key(text: str, *, client_id: str) -> tuple[str, str]:
+    """The key's id and the private key in a new file of the app `client_id`. Raises ValidationError."""
+    found = read_configuration(text)
+    if client_id and found["client_id"] != client_id:
+        raise ValidationError(
+            _("This file belongs to another OAuth app (%(id)s).") % {"id": found["client_id"]}
+        )
+    return found["public_key_id"], found["private_key"]
+
+
 def _read_object(text: str) -> dict[str, Any]:
     try:
         body = json.loads(text.lstrip("\ufeff"))

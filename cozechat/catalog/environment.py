@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import transaction
 
 from cozechat.catalog.models import Assistant, CozeApp
-from cozechat.coze.types import Credentials
+from cozechat.coze.credentials import Credentials, KeyPair
 from cozechat.emulator import credentials as emulator_credentials
 from cozechat.emulator import process, seed
+from cozechat.env import short_digest
 
 _starting = threading.Lock()
 _own: list[process.RunningEmulator] = []
@@ -78,17 +79,45 @@ def credentials_of(app: CozeApp) -> Credentials:
     if settings.COZE_EMULATED:
         own = emulator_credentials.ensure(settings.COZE_EMULATOR_DIR)
         return _credentials(
-            base_url=emulator_base_url(),
+            emulator_base_url(),
             client_id=own.client_id,
             public_key_id=own.public_key_id,
             private_key=own.private_key,
         )
     return _credentials(
-        base_url=settings.COZE_API_BASE,
+        settings.COZE_API_BASE,
         client_id=settings.COZE_CLIENT_ID,
         public_key_id=settings.COZE_PUBLIC_KEY_ID,
         private_key=settings.COZE_PRIVATE_KEY,
+        other_key=_next_key(),
+        personal_token=settings.COZE_ACCESS_TOKEN,
     )
+
+
+def _next_key() -> KeyPair | None:
+    if not settings.COZE_PUBLIC_KEY_ID_NEXT or not settings.COZE_PRIVATE_KEY_NEXT:
+        return None
+    return KeyPair(settings.COZE_PUBLIC_KEY_ID_NEXT, settings.COZE_PRIVATE_KEY_NEXT)
+
+
+def personal_token_of(app: CozeApp) -> str:
+    """The personal access token that this app signs in with, "" where it has keys."""
+    if app.source == CozeApp.Source.ENVIRONMENT:
+        return "" if settings.COZE_EMULATED else str(settings.COZE_ACCESS_TOKEN)
+    return app.personal_token or ""
+
+
+def origin_of(app: CozeApp) -> str:
+    """A short name for whom this app's tokens come from: a token of another origin is of no use to it.
+
+    Another host or OAuth app is another origin, another key of the same one is not.
+    """
+    if app.source == CozeApp.Source.ENVIRONMENT:
+        base = "emulator" if settings.COZE_EMULATED else settings.COZE_API_BASE
+        client_id = settings.COZE_CLIENT_ID
+    else:
+        base, client_id = app.base_url.rstrip("/"), app.client_id
+    return short_digest(base, client_id, personal_token_of(app))
 
 
 def known_base_urls() -> set[str]:
@@ -103,9 +132,22 @@ def known_base_urls() -> set[str]:
     return urls - {""}
 
 
-def _credentials(**identity: str) -> Credentials:
+def _credentials(
+    base_url: str,
+    *,
+    client_id: str,
+    public_key_id: str,
+    private_key: str,
+    other_key: KeyPair | None = None,
+    personal_token: str = "",
+) -> Credentials:
     return Credentials(
-        **identity,
+        base_url=base_url,
+        client_id=client_id,
+        public_key_id=public_key_id,
+        private_key=private_key,
+        other_key=other_key,
+        personal_token=personal_token,
         audience=settings.COZE_JWT_AUDIENCE or None,
         send_session_name_in_body=settings.COZE_SEND_SESSION_NAME_IN_BODY,
         assertion_in_body=settings.COZE_SEND_ASSERTION_IN_BODY,
@@ -138,7 +180,7 @@ def _ensure_rows() -> None:
     with transaction.atomic():
         app, _created = CozeApp.objects.update_or_create(
             source=CozeApp.Source.ENVIRONMENT,
-            defaults=wanted,
+            defaults={**wanted, "key_refusal": "", "key_refused_at": None},
             create_defaults={**wanted, "name": _free_name()},
         )
         _update_assistant(app)

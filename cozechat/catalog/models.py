@@ -5,7 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from cozechat.coze.types import Credentials
+from cozechat.coze.credentials import Credentials, KeyPair
 from cozechat.encryption import EncryptedTextField
 
 
@@ -36,6 +36,18 @@ class CozeApp(models.Model):
     client_id = models.CharField(_("client id"), max_length=64, blank=True)
     public_key_id = models.CharField(_("public key id"), max_length=128, blank=True)
     private_key = EncryptedTextField(_("private key"), blank=True, default="")
+    # The pair that is to take over, or the one that had to go: of the same OAuth app, and used where Coze refuses the
+    # other. It stands in the row because credentials are needed where the database cannot be asked.
+    other_public_key_id = models.CharField(
+        _("other public key id"), max_length=128, blank=True, default="", editable=False
+    )
+    other_private_key = EncryptedTextField(_("other private key"), blank=True, default="", editable=False)
+    other_is_former = models.BooleanField(_("the other key is the former one"), default=False, editable=False)
+    key_refusal = models.CharField(
+        _("why the key in use was refused"), max_length=300, blank=True, default="", editable=False
+    )
+    key_refused_at = models.DateTimeField(_("refused"), null=True, blank=True, editable=False)
+    personal_token = EncryptedTextField(_("personal access token"), blank=True, default="")
     audience = models.CharField(
         _("JWT audience"), max_length=200, blank=True, help_text=_("Empty: the base URL's host.")
     )
@@ -54,12 +66,26 @@ class CozeApp(models.Model):
                 fields=["source"], condition=models.Q(source="environment"), name="one_environment_app"
             ),
             models.CheckConstraint(
+                condition=models.Q(personal_token="") | models.Q(private_key="", other_private_key=""),
+                name="app_has_a_key_or_a_personal_token",
+                violation_error_message=_(
+                    "An app signs in with its key or with a personal access token, not both."
+                ),
+            ),
+            models.CheckConstraint(
                 condition=models.Q(token_ttl__gte=60, token_ttl__lte=86_399), name="token_ttl_that_coze_takes"
             ),
         )
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def other_key(self) -> KeyPair | None:
+        """The second pair, if there is one that can be read."""
+        if not self.other_public_key_id or not self.other_private_key:
+            return None
+        return KeyPair(self.other_public_key_id, self.other_private_key)
 
     def stored_credentials(self) -> Credentials:
         """The credentials that this row itself holds."""
@@ -71,6 +97,8 @@ class CozeApp(models.Model):
             audience=self.audience or None,
             send_session_name_in_body=self.send_session_name_in_body,
             assertion_in_body=settings.COZE_SEND_ASSERTION_IN_BODY,
+            other_key=self.other_key,
+            personal_token=self.personal_token or "",
         )
 
 
@@ -156,6 +184,11 @@ class Assistant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether neither it nor its app is switched off."""
+        return self.is_active and self.app.is_active
 
 
 class KaiToolQuerySet(models.QuerySet["KaiTool"]):

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 
 from cozechat.coze import bodies
 from cozechat.coze.calls import JSON, Limits, Request
+from cozechat.coze.credentials import Credentials
 from cozechat.coze.errors import BadResponse
 from cozechat.coze.incoming import Incoming
 from cozechat.coze.refusals import looked_up
 from cozechat.coze.transport import Transport
-from cozechat.coze.types import Caller, Credentials, JsonObject
+from cozechat.coze.types import Caller, JsonObject
 
 EVENT_STREAM = "text/event-stream"
 

@@ -13,10 +13,11 @@ import jwt
 
 from cozechat.coze import oauth
 from cozechat.coze.calls import DEFAULT_LIMITS, Request
+from cozechat.coze.credentials import Credentials
 from cozechat.coze.errors import BadResponse
 from cozechat.coze.sse import EventParser
 from cozechat.coze.transport import Transport
-from cozechat.coze.types import Credentials, JsonObject, as_text, parse_object
+from cozechat.coze.types import JsonObject, as_text, parse_object
 
 _TTL = 900
 _CREATED = "conversation.chat.created"

@@ -10,19 +10,19 @@ A call either returns what it promises or raises a `CozeError`.
 import time
 from collections.abc import Callable
 
-from cozechat.coze import oauth
 from cozechat.coze.account import Account
 from cozechat.coze.api import Api
 from cozechat.coze.bots import Bots
 from cozechat.coze.calls import DEFAULT_LIMITS, Limits
 from cozechat.coze.chats import Chats
 from cozechat.coze.conversations import Conversations
+from cozechat.coze.credentials import Credentials, IssuedToken
+from cozechat.coze.exchanging import Exchanges
 from cozechat.coze.files import Files
 from cozechat.coze.messages import Messages
 from cozechat.coze.runs import Runs
 from cozechat.coze.streams import ChatStream
 from cozechat.coze.transport import Transport
-from cozechat.coze.types import Credentials, IssuedToken
 from cozechat.coze.variables import Variables
 
 __all__ = ["ChatStream", "CozeClient"]
@@ -38,9 +38,8 @@ class CozeClient:
         limits: Limits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._credentials = credentials
-        self._clock = clock
         self._transport = Transport(credentials.base_url, limits=limits, clock=clock)
+        self._exchanges = Exchanges(credentials, transport=self._transport, clock=clock)
         api = Api(credentials, transport=self._transport, limits=limits)
         self.conversations = Conversations(api)
         self.messages = Messages(api)
@@ -75,7 +74,5 @@ class CozeClient:
         await self._transport.aclose()
 
     async def exchange(self, *, session_name: str, ttl: int) -> IssuedToken:
-        """A token of `session_name` that lives at most `ttl` seconds."""
-        now = self._clock()
-        request = oauth.exchange_request(self._credentials, session_name=session_name, ttl=ttl, now=now)
-        return oauth.read_token(await self._transport.call(request), ttl=ttl, now=now)
+        """A token of `session_name` that lives at most `ttl` seconds, bought with a key that Coze takes."""
+        return await self._exchanges.token(session_name=session_name, ttl=ttl)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cozechat.coze.calls import Reply, Request
 from cozechat.coze.codes import error_for
+from cozechat.coze.credentials import Credentials, IssuedToken
 from cozechat.coze.errors import (
     BadRequest,
     BadResponse,
@@ -24,7 +25,7 @@ from cozechat.coze.errors import (
     PermissionDenied,
     TokenRefused,
 )
-from cozechat.coze.types import Credentials, IssuedToken, JsonObject, as_int, as_object, as_text, parse_object
+from cozechat.coze.types import JsonObject, as_int, as_object, as_text, parse_object
 
 TOKEN_PATH = "/api/permission/oauth2/token"  # noqa: S105 - a path, not a secret
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"

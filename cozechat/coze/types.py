@@ -7,7 +7,6 @@ out; the readers here forgive that. They raise nothing but `ValueError`: what it
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from cozechat.coze.strict_json import parse_json
 from cozechat.coze.tools import ToolCall
@@ -80,37 +79,11 @@ def as_texts(value: object) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """What one Coze OAuth app signs in with; `private_key` is PEM text in any of the shapes people paste."""
-
-    base_url: str
-    client_id: str
-    public_key_id: str
-    private_key: str = field(repr=False)
-    audience: str | None = None
-    send_session_name_in_body: bool = True
-    assertion_in_body: bool = False
-
-    @property
-    def jwt_audience(self) -> str:
-        """The `aud` claim: as configured, else host and port of the base URL without any user part."""
-        return self.audience or urlsplit(self.base_url).netloc.rpartition("@")[2]
-
-
-@dataclass(frozen=True, slots=True)
 class Caller:
     """Who a call is made as: the token and the `session_name` that it was issued for."""
 
     token: str = field(repr=False)
     session_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
-    """A fresh access token and the epoch second at which it ends."""
-
-    token: str = field(repr=False)
-    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Tries one Coze app step by step: its configuration, a token, a conversation, and if wished a whole turn.
 
-Everything happens in a session of its own (`SESSION_NAME`), over connections of its own, so that neither a cached token
+Everything happens in a session of its own (`TRIAL_SESSION`), over connections of its own, so that neither a cached token
 nor a circuit that is open hides what is wrong.
 """
 
@@ -12,21 +12,20 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.lending import TokenOfOnePerson, who_can_talk
 from cozechat import database
+from cozechat.catalog.advice import advice_for
 from cozechat.catalog.environment import credentials_of
+from cozechat.catalog.keys import TRIAL_LIMITS, TRIAL_SESSION, try_key
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.coze import oauth
-from cozechat.coze.calls import Limits
 from cozechat.coze.chat_records import BotChat
 from cozechat.coze.client import CozeClient
+from cozechat.coze.credentials import Credentials
 from cozechat.coze.errors import CozeError
-from cozechat.coze.types import Caller, ChatCompleted, Credentials, MessageDelta, WorkflowChat
-from cozechat.monitoring.advice import advice_for
+from cozechat.coze.types import Caller, ChatCompleted, MessageDelta, WorkflowChat
 
-SESSION_NAME = "cozechat-diagnosis"
 QUESTION = "你好"
-# Somebody waits for this; what takes longer is a finding.
-LIMITS = Limits(connect_timeout=2.5, read_timeout=10, content_timeout=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +70,53 @@ class _Trial:
     credentials: Credentials
     caller: Caller | None = None
     conversation_id: str = ""
+    # What the step under way has to add to its detail.
     log_id: str = ""
+    hint: str = ""
 
     async def configuration(self) -> str:
         """The key can be read; what it belongs to."""
+        if self.credentials.personal_token:
+            self.hint = _(
+                "A personal access token serves one person alone. For a site with users make an OAuth app."
+            )
+            return _("a personal access token")
         oauth.parse_private_key(self.credentials.private_key)
         return f"aud {self.credentials.jwt_audience}, kid {_masked(self.credentials.public_key_id)}"
 
+    async def people(self) -> str:
+        """Nobody but one person may get a personal token."""
+        count = await database.run(who_can_talk().count)
+        if count > 1:
+            raise TokenOfOnePerson(_("%(count)d accounts could talk here") % {"count": count})
+        return ""
+
     async def token(self) -> str:
         """A fresh token, straight from Coze."""
-        issued = await self.client.exchange(session_name=SESSION_NAME, ttl=self.app.token_ttl)
-        self.caller = Caller(token=issued.token, session_name=SESSION_NAME)
+        if self.credentials.personal_token:
+            self.caller = Caller(token=self.credentials.personal_token, session_name=TRIAL_SESSION)
+            return _("used as it is; the next step shows whether Coze takes it")
+        issued = await self.client.exchange(session_name=TRIAL_SESSION, ttl=self.app.token_ttl)
+        self.caller = Caller(token=issued.token, session_name=TRIAL_SESSION)
+        if issued.refusal:
+            self.hint = _(
+                "Coze refuses the key in use (%(refusal)s); the app's other key serves instead. Make that one the key in "
+                "use."
+            ) % {"refusal": issued.refusal}
         return _("lives %(seconds)d s") % {"seconds": max(0, round(issued.expires_at - time.time()))}
+
+    async def other_key(self) -> str:
+        """A token with exactly the key that is to take over, or that has had to go."""
+        other = self.credentials.other_key
+        assert other is not None  # noqa: S101 - asked for by `_steps`
+        try:
+            await try_key(self.credentials, other)
+        except CozeError as error:
+            if not self.app.other_is_former:
+                raise
+            self.hint = _("Remove it here as well.")
+            return _("the former key, refused by Coze: %(refusal)s") % {"refusal": error}
+        return f"kid {_masked(other.public_key_id)}"
 
     async def conversation(self) -> str:
         """A conversation of our own, deleted at the end."""
@@ -138,7 +172,7 @@ async def diagnose(app: CozeApp, *, turn: bool = False) -> Diagnosis:
     credentials = await database.run(credentials_of, app)
     diagnosis = Diagnosis(app=app.name, base_url=credentials.base_url)
     async with AsyncExitStack() as stack:
-        client = CozeClient(credentials, limits=LIMITS)
+        client = CozeClient(credentials, limits=TRIAL_LIMITS)
         stack.push_async_callback(client.aclose)
         assistant = await database.run(_assistant_of, app)
         trial = _Trial(app=app, assistant=assistant, client=client, credentials=credentials)
@@ -151,14 +185,17 @@ async def diagnose(app: CozeApp, *, turn: bool = False) -> Diagnosis:
                 continue
             finding = await _tried(step, attempt, trial=trial)
             diagnosis.findings.append(finding)
-            failed = not finding.ok
+            # Neither says anything about what comes after it.
+            failed = failed or not (finding.ok or step in {"people", "other key"})
     return diagnosis
 
 
 def _steps(trial: _Trial, *, turn: bool) -> list[tuple[str, Callable[[], Awaitable[str]] | None]]:
     steps: list[tuple[str, Callable[[], Awaitable[str]] | None]] = [
         ("configuration", trial.configuration),
+        *([("people", trial.people)] if trial.credentials.personal_token else []),
         ("token", trial.token),
+        *([("other key", trial.other_key)] if trial.credentials.other_key else []),
         ("conversation", trial.conversation),
     ]
     if turn:
@@ -167,7 +204,7 @@ def _steps(trial: _Trial, *, turn: bool) -> list[tuple[str, Callable[[], Awaitab
 
 
 async def _tried(step: str, attempt: Callable[[], Awaitable[str]], *, trial: _Trial) -> Finding:
-    began, trial.log_id = time.monotonic(), ""
+    began, trial.log_id, trial.hint = time.monotonic(), "", ""
     try:
         detail = await attempt()
     except CozeError as error:
@@ -175,17 +212,24 @@ async def _tried(step: str, attempt: Callable[[], Awaitable[str]], *, trial: _Tr
             step,
             ok=False,
             seconds=_since(began),
-            detail=str(error),
-            hint=advice_for(error),
+            detail=str(error).removesuffix(f" [log {error.log_id}]"),
+            hint=_hint_for(error, trial=trial),
             code=error.code,
             log_id=error.log_id or trial.log_id,
         )
-    return Finding(step, ok=True, seconds=_since(began), detail=detail, log_id=trial.log_id)
+    return Finding(step, ok=True, seconds=_since(began), detail=detail, hint=trial.hint, log_id=trial.log_id)
+
+
+def _hint_for(error: CozeError, *, trial: _Trial) -> str:
+    if isinstance(error, TokenOfOnePerson):
+        return _("Set up an OAuth app, or deactivate all accounts but one (users in the admin).")
+    return advice_for(error, personal=bool(trial.credentials.personal_token))
 
 
 def _assistant_of(app: CozeApp) -> Assistant | None:
     kinds = (Assistant.Kind.CHAT_WORKFLOW, Assistant.Kind.BOT)
-    return Assistant.objects.active().filter(app=app, kind__in=kinds).first()
+    # An app that is switched off can be tried before it is switched on.
+    return Assistant.objects.filter(app=app, kind__in=kinds, is_active=True).first()
 
 
 def _since(began: float) -> float:

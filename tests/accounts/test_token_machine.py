@@ -17,6 +17,7 @@ from accounts.leases import Held
 from accounts.models import AccessToken, AccessTokenQuerySet, User
 from accounts.tokens import FAILURE_SECONDS, Memory, TokenCache
 from cozechat.catalog.clients import close_clients
+from cozechat.catalog.environment import origin_of
 from cozechat.catalog.models import CozeApp
 from cozechat.coze.errors import CozeError
 
@@ -150,7 +151,7 @@ class TokenMachine(RuleBasedStateMachine):
     def a_process_dies_with_the_claim(self, who: int, process: int) -> None:
         """What it remembered goes with it; its claim stays, for as long as a lease."""
         user = self.world.users[who]
-        wanted = leases.Wanted(self.world.app.pk, user.pk, user.session_name)
+        wanted = leases.Wanted(self.world.app.pk, user.pk, user.session_name, origin_of(self.world.app))
         found = leases.look(wanted, now=self.clock(), lease=LEASE)
         self.hold(found.held is None or found.held.session_name == user.session_name, "another's row")
         self.caches[process] = self._cache()

@@ -146,6 +146,10 @@ def test_the_environments_app_is_shown_and_can_only_be_named_and_switched_off(ro
     assert root.post(f"{path}/change/", fields(name="Ours", client_id="stolen")).status_code == 302
     app.refresh_from_db()
     assert (app.name, app.client_id, app.private_key) == ("Ours", "", "")
+    # As the page sends it: there is no field for a key.
+    assert root.post(f"{path}/change/", {"name": "Theirs"}).status_code == 302
+    app.refresh_from_db()
+    assert (app.name, app.is_active) == ("Theirs", False)
     assert root.get(f"{path}/delete/").status_code == 403
     assert root.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
 
@@ -165,6 +169,65 @@ def test_an_assistant_has_an_app_id_or_a_bot_id_and_not_both(root):
     assert root.post(path, assistant | {"coze_app_id": "", "bot_id": ""}).status_code == 200
     assert root.post(path, assistant | {"coze_app_id": "1", "bot_id": ""}).status_code == 302
     assert Assistant.objects.get(app=app).coze_app_id == "1"
+
+
+TOKEN = "pat_" + "x" * 40
+ALONE = {"private_key": "", "client_id": "", "public_key_id": "", "personal_token": TOKEN}
+
+
+@pytest.fixture
+def closed(settings):
+    settings.ALLOW_SIGNUP = settings.ALLOW_VISITORS = False
+    return settings
+
+
+def test_a_personal_token_takes_the_keys_place_and_a_key_takes_its(root, closed):
+    root.post(ADD, fields(**ALONE))
+    app = CozeApp.objects.get(name="Second")
+    assert (app.personal_token, app.private_key, app.client_id) == (TOKEN, "", "")
+    path = f"/admin/catalog/cozeapp/{app.pk}/change/"
+    assert TOKEN not in root.get(path).content.decode()
+    assert TOKEN not in root.get("/admin/catalog/cozeapp/").content.decode()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT personal_token FROM catalog_cozeapp WHERE id = %s", [app.pk])
+        assert TOKEN not in cursor.fetchone()[0]
+    root.post(path, fields(name="Renamed", private_key="", client_id="", public_key_id=""))
+    app.refresh_from_db()
+    assert (app.name, app.personal_token) == ("Renamed", TOKEN)
+    root.post(path, fields())
+    app.refresh_from_db()
+    assert (app.personal_token, app.client_id) == ("", "115")
+    assert app.private_key
+    CozeApp.objects.filter(pk=app.pk).update(other_public_key_id="kid-2", other_private_key=PKCS1)
+    root.post(path, fields(**ALONE))
+    app.refresh_from_db()
+    assert (app.personal_token, app.private_key, app.other_private_key) == (TOKEN, "", "")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [ALONE | {"personal_token": "rubbish"}, ALONE | {"personal_token": "pat_x"},
+     ALONE | {"personal_token": "czs_" + "x" * 40},
+     ALONE | {"private_key": PKCS8}, ALONE | {"personal_token": "pat_" + "é" * 40}],
+    ids=["rubbish", "short", "another kind", "beside a key", "no ASCII"],
+)  # fmt: skip
+def test_what_is_no_personal_token_is_refused_and_not_repeated(more, root, closed):
+    answer = root.post(ADD, fields(**more))
+    assert answer.status_code == 200
+    assert more["personal_token"] not in answer.content.decode() or more["personal_token"] == "rubbish"
+    assert not CozeApp.objects.filter(name="Second").exists()
+
+
+def test_a_personal_token_is_refused_where_others_may_come(root, closed):
+    closed.ALLOW_SIGNUP = True
+    answer = root.post(ADD, fields(**ALONE))
+    assert "ALLOW_SIGNUP=off" in answer.content.decode()
+    assert not CozeApp.objects.filter(name="Second").exists()
+
+
+def test_a_key_without_its_id_or_app_is_refused(root):
+    answer = root.post(ADD, fields(client_id="", public_key_id=""))
+    assert set(answer.context["adminform"].form.errors) == {"client_id", "public_key_id"}
 
 
 @pytest.mark.parametrize("suggestions", ['{"a": 1}', "5", '"text"', "[1, 2]", "null", ""])

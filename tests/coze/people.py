@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cozechat.coze.client import CozeClient
+from cozechat.coze.credentials import Credentials
 from cozechat.coze.polling import Pace
-from cozechat.coze.types import Caller, Credentials
+from cozechat.coze.types import Caller
 from cozechat.emulator.process import RunningEmulator
 
 # The emulator is quick; so is who waits for it.

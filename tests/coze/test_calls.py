@@ -299,7 +299,7 @@ def test_a_lost_answer_is_not_asked_for_again():
 
 def test_a_token_and_a_key_are_not_shown():
     async def scene(client: CozeClient, coze: CozeStub) -> str:
-        return repr((ALICE, client._credentials))
+        return repr((ALICE, client._exchanges._credentials))
 
     shown = run(scene, envelope(), private_key="-----BEGIN SECRET")
     assert "czs_alice" not in shown

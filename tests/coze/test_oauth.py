@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from cozechat.coze import errors, oauth
 from cozechat.coze.client import CozeClient
-from cozechat.coze.types import Credentials, IssuedToken
+from cozechat.coze.credentials import Credentials, IssuedToken
 from tests.coze.wire import LOG_ID, CozeStub, Script, envelope, response, run
 
 NO_ENCRYPTION = NoEncryption()

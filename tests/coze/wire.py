@@ -9,7 +9,8 @@ from typing import Any
 
 from cozechat.coze.calls import Limits
 from cozechat.coze.client import CozeClient
-from cozechat.coze.types import Caller, Credentials, WorkflowChat
+from cozechat.coze.credentials import Credentials
+from cozechat.coze.types import Caller, WorkflowChat
 
 LOG_ID = "202511101058195D9D44BD92993C47AEDC"
 ALICE = Caller(token="czs_alice", session_name="u_alice")

@@ -74,7 +74,9 @@ def test_keys_outlive_a_restart(tmp_path: Any) -> None:
 
 def upload(running: RunningEmulator, pem: object) -> tuple[int, str]:
     headers = {"Authorization": f"Bearer {running.control_token}"}
-    reply = request(running, "POST", "/emulator/keys", body=json.dumps({"public_key": pem}).encode(), headers=headers)
+    reply = request(
+        running, "POST", "/emulator/keys", body=json.dumps({"public_key": pem}).encode(), headers=headers
+    )
     return reply.status, reply.json["msg"]
 
 

@@ -65,7 +65,7 @@ def test_a_key_id_that_does_not_belong_is_found_at_the_token(configured, setting
 
     assert code == 1
     assert [finding["ok"] for finding in findings] == [True, False, None, None]
-    assert "client id" in findings[1]["hint"]
+    assert "does not know this public key id" in findings[1]["hint"]
     assert findings[1]["log_id"]
 
 

@@ -63,6 +63,45 @@ def test_half_a_tool_server_is_refused(whole, url, key, code):
     assert set(found()) == ({code} if code else set())
 
 
+TOKEN = "pat_" + "x" * 40
+ALONE = {"COZE_ACCESS_TOKEN": TOKEN, "COZE_CLIENT_ID": "", "COZE_PUBLIC_KEY_ID": "", "COZE_PRIVATE_KEY": "",
+         "ALLOW_SIGNUP": False, "ALLOW_VISITORS": False}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"COZE_PUBLIC_KEY_ID_NEXT": "kid-2"}, "E007", ["COZE_PRIVATE_KEY_NEXT is not set"]),
+        ({"COZE_PRIVATE_KEY_NEXT": KEY.decode()}, "E007", ["COZE_PUBLIC_KEY_ID_NEXT is not set"]),
+        (
+            {"COZE_PUBLIC_KEY_ID_NEXT": "k", "COZE_PRIVATE_KEY_NEXT": "rubbish"},
+            "E005",
+            ["COZE_PRIVATE_KEY_NEXT cannot be read"],
+        ),
+        (ALONE | {"COZE_CLIENT_ID": "115"}, "E008", ["COZE_CLIENT_ID", "two ways"]),
+        (ALONE | {"COZE_ACCESS_TOKEN": "czs_" + "x" * 40}, "E009", ["pat_"]),
+        (ALONE | {"ALLOW_SIGNUP": True}, "E010", ["ALLOW_SIGNUP=off"]),
+        (ALONE | {"ALLOW_VISITORS": True}, "E010", ["ALLOW_VISITORS=off"]),
+    ],
+)
+def test_half_a_next_key_and_a_token_beside_others_are_refused(whole, db, changes, code, words):
+    for name, value in changes.items():
+        setattr(whole, name, value)
+    said = found()
+    assert set(said) == {f"cozechat.{code}"}
+    assert all(word in said[f"cozechat.{code}"] for word in words)
+    assert TOKEN not in str(said)
+
+
+def test_a_whole_next_key_passes_and_so_does_a_token_alone(whole, db):
+    whole.COZE_PUBLIC_KEY_ID_NEXT, whole.COZE_PRIVATE_KEY_NEXT = "kid-2", KEY.decode()
+    assert found() == {}
+    whole.COZE_PUBLIC_KEY_ID_NEXT = whole.COZE_PRIVATE_KEY_NEXT = ""
+    for name, value in ALONE.items():
+        setattr(whole, name, value)
+    assert found() == {}
+
+
 def test_no_configuration_passes(settings, monkeypatch):
     for name in [name for name in os.environ if name.startswith("COZE_")]:
         monkeypatch.delenv(name)

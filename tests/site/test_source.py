@@ -61,7 +61,7 @@ def test_a_session_name_is_written_in_two_functions_of_the_whole_source():
     assert places == {
         ("cozechat/coze/oauth.py", "sign_assertion"),
         ("cozechat/coze/bodies.py", "with_session_name"),
-        ("accounts/leases.py", "look"),  # a column of the stored token, no payload
+        ("accounts/leases.py", "row_of"),  # a column of the stored token, no payload
     }
 
 

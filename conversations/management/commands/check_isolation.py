@@ -11,7 +11,7 @@ from django.db import connection
 
 from accounts import tokens
 from conversations import turns
-from conversations.isolation import Outcome, Report, prove_with_temporary_users
+from conversations.isolation import Outcome, Report, prove_with_temporary_users, without_isolation
 from cozechat.catalog import environment
 from cozechat.catalog.clients import close_clients
 from cozechat.catalog.models import Assistant
@@ -41,8 +41,11 @@ class Command(BaseCommand):
             if assistant is None:
                 self.stderr.write("There is no assistant to check. Is the Coze app named right, and active?")
                 sys.exit(2)
-            connection.close()
-            report = asyncio.run(_prove(assistant))
+            if environment.personal_token_of(assistant.app):
+                report = without_isolation(assistant)
+            else:
+                connection.close()
+                report = asyncio.run(_prove(assistant))
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
         else:

@@ -123,7 +123,10 @@ function route(frame) {
       pace.refused(frame);
     }
     if (frame.type === "turn.failed") frame.error.message = quota.explain(frame.error);
-    if (frame.type === "conversation.state" && frame.conversation.id === open.id) showTitle(frame.conversation.title);
+    if (frame.type === "conversation.state" && frame.conversation.id === open.id) {
+      showTitle(frame.conversation.title);
+      byId("assistant-off").hidden = frame.available !== false;
+    }
     open.take(frame);
   }
 }
@@ -149,6 +152,7 @@ function arrive(id, { push }) {
   sidebar.select(id);
   showTitle(id ? sidebar.titleOf(id) : "");
   byId("conversation-more").hidden = !id;
+  byId("assistant-off").hidden = true;
 }
 
 /** Shows a conversation in place; false means: follow the link, the socket is not there to bring it. */
