@@ -5,11 +5,13 @@ import hashlib
 import math
 import os
 import secrets
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 KNOWN_COZE_NAMES = frozenset(
     {
@@ -66,10 +68,21 @@ class Environment(environ.FileAwareEnv):
             return str(self.ENVIRON[name]).strip()
         except KeyError:
             return default
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE names a file that cannot be read: {error}") from None
 
     def texts(self, name: str) -> list[str]:
         """A list written with commas between."""
         return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+    def get_value(self, var: str, *arguments: Any, **named: Any) -> Any:
+        """As the library does it, but what is no number is told in words. Raises ImproperlyConfigured."""
+        try:
+            return super().get_value(var, *arguments, **named)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{var} has a value that cannot be read: a number is wanted."
+            ) from None
 
     def whole(self, name: str, *, default: int, least: int = 0, most: int = 1_000_000) -> int:
         """A whole number from `least` to `most`."""
@@ -95,6 +108,8 @@ class Environment(environ.FileAwareEnv):
 
 def load(base_dir: Path) -> Environment:
     """The environment, completed by `base_dir/.env`; what is already set wins."""
+    # It would print the address of a database that it does not know, password and all; `tuned` says what is wrong.
+    warnings.filterwarnings("ignore", message="Engine not recognized")
     dotenv = base_dir / ".env"
     if dotenv.is_file():
         Environment.read_env(dotenv)
@@ -106,6 +121,13 @@ def kept_secret(path: Path, *, make: str | None = None) -> str:
 
     Two processes that start together agree: the file is created exclusively, the loser reads the winner's.
     """
+    try:
+        return _kept(path, make=make)
+    except OSError as error:
+        raise ImproperlyConfigured(f"VAR_DIR must be a folder that can be written to: {error}") from None
+
+
+def _kept(path: Path, *, make: str | None) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     value = make or secrets.token_urlsafe(48)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -138,6 +160,10 @@ def short_digest(*parts: str) -> str:
 
 def tuned(database: dict[str, Any], *, var_dir: Path) -> dict[str, Any]:
     """A database of Django's settings, with what this site needs of its kind."""
+    if "ENGINE" not in database:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is no database's address: sqlite:////path/to/file or postgresql://user:password@host:5432/name."
+        )
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # Without these, 344 of 480 concurrent writers were told "database is locked"; with them none.
         options: dict[str, Any] = {

@@ -12,8 +12,9 @@ from typing import Any, Final
 import structlog
 
 from cozechat.logs import ids
+from cozechat.logs.mends import mend_for
 from cozechat.logs.redaction import redact, redacted
-from cozechat.logs.tracebacks import told
+from cozechat.logs.tracebacks import cause_of, told
 
 Event = MutableMapping[str, Any]
 # What a record may carry beside its words; what else libraries attach (requests, SQL, its parameters) stays out.
@@ -49,7 +50,9 @@ def gather(_logger: object, _method: str, event: Event) -> Event:
         "event": redact(str(event["event"])),
         **redacted({name: value for name, value in more.items() if value not in (None, "")}),
     }
-    if error is not None and not record.name.startswith(_NO_TRACEBACKS):
+    if mend := mend_for(error):
+        gathered["event"] += redact(f": {cause_of(error)} – {mend}") if error else ""
+    elif error is not None and not record.name.startswith(_NO_TRACEBACKS):
         gathered["exception"] = redact(told(error))
     return gathered
 

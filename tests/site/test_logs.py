@@ -258,3 +258,72 @@ def test_at_debug_only_what_is_ours_is_open():
 def test_the_site_logs_through_it(settings):
     assert settings.LOGGING["formatters"]["line"]["()"] == "cozechat.logs.LineFormatter"
     assert settings.LOGGING["root"]["handlers"] == ["console"]
+
+
+class OperationalError(Exception):
+    """As Django and the drivers name theirs."""
+
+
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        ("no such table: conversations_turn", "script/setup"),
+        ('relation "conversations_turn" does not exist', "script/setup"),
+        ("database is locked", "SQLite"),
+        ("unable to open database file", "DATABASE_URL"),
+        ("attempt to write a readonly database", "writable"),
+        ("database or disk is full", "make room"),
+        (
+            'connection failed: connection to server at "127.0.0.1", port 1 failed: Connection refused',
+            "DATABASE_URL",
+        ),
+    ],
+)
+def test_a_failure_that_is_known_is_one_line_with_its_cause_and_what_mends_it(said, mend):
+    def write(logger: logging.Logger) -> None:
+        try:
+            try:
+                raise OperationalError(said)
+            except OperationalError as error:
+                raise RuntimeError("in between") from error
+        except RuntimeError:
+            logger.exception("a chore failed: look")
+
+    text = logged(write)
+    assert len(text.splitlines()) == 1
+    assert "a chore failed: look: " in text
+    assert mend in text
+
+
+def test_a_redis_that_is_away_is_told_so():
+    from redis.exceptions import ConnectionError as RedisAway
+
+    def write(logger: logging.Logger) -> None:
+        try:
+            raise RedisAway("Error 111 connecting to 127.0.0.1:1.")
+        except RedisAway:
+            logger.exception("tries cannot be counted")
+
+    assert "REDIS_URL" in logged(write)
+    assert "Traceback" not in logged(write)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "abc"),
+        ("DATABASE_URL", "oracle-thing"),
+        ("VAR_DIR", "/proc/nope"),
+        ("COZE_PRIVATE_KEY_FILE", "/no/file"),
+    ],
+)
+def test_a_start_on_a_broken_configuration_says_in_a_line_what_is_wrong(name, value, tmp_path):
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "serve"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "VAR_DIR": str(tmp_path), name: value},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"CozeChat cannot start: {name}")
+    assert len(done.stderr.splitlines()) == 1
