@@ -90,7 +90,7 @@ class TurnAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("status", "withdrawn", "error_code", "created_at")
     list_select_related = ("owner",)
     search_fields = ("id", "owner__username", "coze_chat_id", "log_id")
-    exclude = ("parameters",)
+    exclude = ("parameters", "interrupt")
 
 
 @admin.action(description=_("Prove that two chosen users cannot see each other"), permissions=["change"])

@@ -25,7 +25,7 @@ _CLIENT_ID = re.compile(r'"client_id"\s*:\s*"([0-9A-Fa-f-]{36})"')
 class Refused(Exception):
     """A frame that is answered with `error`; the socket stays open. `advice` says when trying again may help.
 
-    `code` is one of the contract's: bad_frame, not_found, busy, rate_limited, quota, too_long, empty.
+    `code` is one of the contract's: bad_frame, not_found, busy, rate_limited, quota, too_long, empty, bad_parameters.
     """
 
     def __init__(
@@ -55,6 +55,10 @@ class TurnStart:
     assistant: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     queue: bool = False
+    # Whether `parameters` were sent; what was asked back and is answered; whose run is looked up again.
+    fills_form: bool = False
+    answers: uuid.UUID | None = None
+    look_up: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,10 @@ def _uuid(data: dict[str, Any], name: str) -> uuid.UUID:
     raise _wrong(data, name)
 
 
+def _uuid_or_none(data: dict[str, Any], name: str) -> uuid.UUID | None:
+    return None if data.get(name) is None else _uuid(data, name)
+
+
 def _wrong(data: dict[str, Any], name: str) -> Refused:
     return Refused(
         "bad_frame", _("“%(name)s” is missing or wrong.") % {"name": name}, client_id=_client_id_of(data)
@@ -146,11 +154,16 @@ def _wrong(data: dict[str, Any], name: str) -> Refused:
 
 def _turn_start(data: dict[str, Any]) -> TurnStart:
     client_id = _uuid(data, "client_id")
-    conversation = None if data.get("conversation") is None else _uuid(data, "conversation")
+    conversation = _uuid_or_none(data, "conversation")
+    fills_form, look_up = data.get("parameters") is not None, _uuid_or_none(data, "look_up")
+    has_words = bool(data.get("content")) or not (fills_form or look_up)
     return TurnStart(
         client_id=client_id,
         conversation=conversation,
-        content=_content(data),
+        content=_content(data) if has_words else "",
+        fills_form=fills_form,
+        answers=_uuid_or_none(data, "answers"),
+        look_up=look_up,
         assistant=_assistant(data),
         parameters=_parameters(data),
         queue=_flag(data, "queue"),

@@ -12,6 +12,8 @@ from conversations.rendering import GrowingText
 
 # Deltas that arrive within this time of the last flush travel together (seconds).
 COALESCE = 0.03
+# So much of a long text is rendered at once, with everybody else's turn between.
+_STRETCH = 8_000
 
 
 @dataclass(slots=True)
@@ -111,6 +113,22 @@ class LiveTurn:
         """Forget the text: another one takes its place."""
         self._parts, self._unsent, self.breaks, self.length = [], [], [], 0
         self._growing = GrowingText()
+
+    async def load(self, *, seq: int, content: str, breaks: list[int]) -> None:
+        """Begin with a stored text, before anybody follows; a long one is rendered in stretches."""
+        self.seq = seq
+        for stop in sorted({*breaks, *range(_STRETCH, len(content), _STRETCH), len(content)}):
+            self._grow(content[self.length : stop])
+            if stop in breaks:
+                self._growing.end()
+                self.breaks.append(stop)
+            await asyncio.sleep(0)
+
+    def _grow(self, text: str) -> None:
+        if text:
+            self._parts.append(text)
+            self.length += len(text)
+            self._growing.feed(text)
 
     def sync_frames(self) -> list[str]:
         """The whole answer so far as frames; text and sequence number belong together.

@@ -84,6 +84,9 @@ KAI_API_KEY = env.text("KAI_API_KEY")
 TURN_CONTENT_LIMIT = env.whole("TURN_CONTENT_LIMIT", default=32_768, least=1, most=60_000)
 TURN_SECONDS = 600
 TURN_ANSWER_LIMIT = 4 * 1024 * 1024
+# How a long run is looked up: five minutes in all.
+TURN_POLL_SECONDS = env.seconds("TURN_POLL_SECONDS", default=2.0, least=0.1, most=300)
+TURN_POLLS = env.whole("TURN_POLLS", default=150, least=1, most=100_000)
 # Answers of one user at the same time: all users share Coze's streams.
 TURNS_AT_ONCE = env.whole("TURNS_AT_ONCE", default=8, least=1, most=10_000)
 # Questions of one user: so many at once, refilled at so many a minute; so many a day. 0: no limit.

@@ -26,8 +26,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.order_by("-active_at", "-id")
 
     def with_running(self) -> Self:
-        """Adds `running`: whether an answer is on its way."""
-        return self.annotate(
+        """Adds `running`: whether an answer is on its way; and who answers."""
+        return self.select_related("assistant").annotate(
             running=models.Exists(
                 Turn.objects.filter(conversation=models.OuterRef("pk"), status__in=Turn.RUNNING)
             )

@@ -37,6 +37,10 @@ class TurnQuerySet(models.QuerySet["Turn"]):
         """Ended turns that no sum holds yet, the oldest end first."""
         return self.filter(summed=False, ended_at__isnull=False).order_by("ended_at")
 
+    def asking_back(self) -> Self:
+        """Turns that ended in a question which waits for its answer."""
+        return self.filter(interrupt_state=Turn.Interrupt.OPEN)
+
     def orphaned(self, now: datetime) -> Self:
         """Running turns whose engine has gone silent."""
         return self.running().filter(lease_until__lt=now)
@@ -64,6 +68,14 @@ class Turn(models.Model):
         CANCELED = "canceled", _("stopped")
         INTERRUPTED = "interrupted", _("interrupted")
 
+    class Interrupt(models.TextChoices):
+        """What has become of the question in which a turn ended."""
+
+        NONE = "", "–"
+        OPEN = "open", _("waits for an answer")
+        ANSWERED = "answered", _("answered")
+        OVER = "over", _("can no longer be answered")
+
     RUNNING = (Status.CREATED, Status.IN_PROGRESS)
     # What has no end yet.
     OPEN = (Status.QUEUED, *RUNNING)
@@ -88,6 +100,30 @@ class Turn(models.Model):
     lease_until = models.DateTimeField(_("leased until"), null=True, editable=False)
 
     coze_chat_id = models.CharField(_("Coze chat id"), max_length=64, blank=True, editable=False)
+    # Of a workflow's run: Coze's id of it, known of a long one from its beginning, and when that was.
+    execute_id = models.CharField(
+        _("Coze run id"), max_length=64, blank=True, default="", db_default="", editable=False
+    )
+    run_began_at = models.DateTimeField(_("run began"), null=True, editable=False)
+    # What it waits for: {question, options, inputs} for a person, {event_id, kind, manner} to go on with.
+    interrupt = models.JSONField(_("question asked back"), default=dict, db_default={}, editable=False)
+    interrupt_state = models.CharField(
+        _("state of that question"),
+        max_length=8,
+        choices=Interrupt.choices,
+        default=Interrupt.NONE,
+        db_default=Interrupt.NONE,
+        blank=True,
+        editable=False,
+    )
+    answers = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="answered_by",
+        verbose_name=_("answers"),
+        editable=False,
+    )
     error_code = models.CharField(_("error"), max_length=24, blank=True, editable=False)
     coze_error = models.CharField(_("Coze's error"), max_length=300, blank=True, editable=False)
     log_id = models.CharField(_("log id"), max_length=64, blank=True, editable=False)
@@ -114,6 +150,11 @@ class Turn(models.Model):
                 fields=["ended_at"],
                 name="turns_to_sum",
                 condition=models.Q(summed=False, ended_at__isnull=False),
+            ),
+            models.Index(
+                fields=["conversation"],
+                name="turns_that_ask_back",
+                condition=models.Q(interrupt_state="open"),
             ),
         )
         constraints = (

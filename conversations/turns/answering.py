@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from django.conf import settings
-
 from accounts import signing_in, tokens
 from conversations.models import Turn
-from conversations.turns import counterparts, failures, retrying, saving, tools
+from conversations.turns import counterparts, questions, retrying, saving, tools, words
+from conversations.turns.executing import Execution, RunFailed
 from conversations.turns.retrying import Retries
 from conversations.turns.running import RunningTurn
 from conversations.turns.tools import ToolsFailed
+from conversations.turns.words import AnswerTooLong
 from cozechat import database
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import Assistant
@@ -36,18 +35,8 @@ from cozechat.coze.types import (
 
 logger = logging.getLogger(__name__)
 
-# A delta of more characters than this is taken in pieces.
-_LARGE = 8_000
-
-
-class AnswerTooLong(Exception):
-    """The answer is longer than this site takes."""
-
-    failure = failures.TOO_LONG
-
-
 # What ends a turn as failed here, other than a CozeError; each has its `failure`.
-FAILURES = (AnswerTooLong, ToolsFailed)
+FAILURES = (AnswerTooLong, RunFailed, ToolsFailed)
 
 
 async def answer(running: RunningTurn) -> Turn.Status:
@@ -94,6 +83,8 @@ class _Asking:
         running = self.running
         running.token = await tokens.access_token(self.owner, app=running.assistant.app)
         caller = Caller(token=running.token, session_name=self.owner.session_name)
+        if running.assistant.is_run:
+            return await Execution(running, client=self.client, caller=caller).go(sign_in)
         if not running.begun.conversation.coze_conversation_id:
             self._history = await counterparts.provide(running, client=self.client, caller=caller)
         try:
@@ -208,7 +199,7 @@ class _Reading:
     async def take(self, event: ChatEvent) -> None:
         """One event; only the first of a stream touches the database."""
         match event:
-            case MessageDelta() if len(event.content) > _LARGE:
+            case MessageDelta() if len(event.content) > words.LARGE:
                 await self._large_delta(event)
             case MessageDelta():
                 self._delta(event)
@@ -225,12 +216,13 @@ class _Reading:
                 self.status = Turn.Status.REQUIRES_ACTION
                 self.settled = True
                 self._calls = event.tool_calls
+                self.running.interrupt = {} if self.wanted() else questions.of_chat(event.question)
                 self.running.coze_chat_id = self.running.coze_chat_id or event.chat_id
 
     async def _large_delta(self, event: MessageDelta) -> None:
         """A delta that is long to render comes in pieces, with everybody else's turn between them."""
-        for start in range(0, len(event.content), _LARGE):
-            self._delta(replace(event, content=event.content[start : start + _LARGE]))
+        for start in range(0, len(event.content), words.LARGE):
+            self._delta(replace(event, content=event.content[start : start + words.LARGE]))
             self.running.live.flush()
             await asyncio.sleep(0)
 
@@ -242,24 +234,14 @@ class _Reading:
             live.part()
             self._message_id = event.message_id
             self._seen.add(event.message_id)
-        if self.running.first_delta_at is None:
-            self.running.first_delta_at = time.time()
-            self.running.first_delta_after = time.monotonic() - self.running.began
-        if live.length + len(event.content) > settings.TURN_ANSWER_LIMIT:
-            raise AnswerTooLong
-        live.append(storable(event.content))
+        words.say(self.running, event.content)
 
     async def _completed(self, event: MessageCompleted) -> None:
         message = event.message
         if message.type == "follow_up" and len(self.running.suggestions) < 5:
-            self.running.suggestions.append(storable(message.content)[:200])
+            self.running.suggestions.append(words.storable(message.content)[:200])
         elif message.type == "answer" and message.id not in self._seen:
             # An answer that came without deltas: the whole of it at once.
             await self._large_delta(
                 MessageDelta(message_id=message.id, content=message.content, reasoning_content="")
             )
-
-
-def storable(text: str) -> str:
-    """PostgreSQL stores no NUL; a replacement mark stands in for it everywhere."""
-    return text.replace("\x00", "\ufffd") if "\x00" in text else text

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from conversations.frames import Refused, TurnStart
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import allowances, metering, pacing
+from conversations.turns import allowances, metering, pacing, wishes
 from conversations.turns.metering import NotCovered
 from cozechat import counters
 from cozechat.catalog.environment import default_assistant
@@ -119,6 +119,10 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
     if not (is_free or conversation.assistant.can_be_asked):
         text = _("This assistant is not available any more.")
         raise Refused("not_found", text, client_id=str(frame.client_id))
+    wish = wishes.of(frame, conversation=conversation, is_new=frame.conversation is None)
+    if frame.conversation is None:
+        conversation.title = title_from(wish.content)
+        conversation.save(force_insert=True)
     waits = frame.conversation is not None and _must_wait(conversation, frame)
     if not (waits or is_free) and is_full(user.pk):
         text = _(
@@ -132,19 +136,21 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
         conversation=conversation,
         owner=user,
         client_id=frame.client_id,
-        parameters=frame.parameters,
+        parameters=wish.parameters,
+        answers=wish.answers,
+        execute_id=wish.execute_id,
         status=Turn.Status.QUEUED if waits else Turn.Status.CREATED,
         lease=None if waits else uuid.uuid4(),
         lease_until=None if waits else now + LEASE,
     )
     question, answer = Message.objects.bulk_create(
         [
-            Message(conversation=conversation, turn=turn, role=Message.Role.USER, content=frame.content),
+            Message(conversation=conversation, turn=turn, role=Message.Role.USER, content=wish.content),
             Message(conversation=conversation, turn=turn, role=Message.Role.ASSISTANT, content=""),
         ]
     )
     if frame.conversation:
-        conversation.title = conversation.title or title_from(frame.content)
+        conversation.title = conversation.title or title_from(wish.content)
         conversation.active_at = now
         conversation.save(update_fields=["title", "active_at"])
     return Begun(
@@ -179,8 +185,7 @@ def _must_wait(conversation: Conversation, frame: TurnStart) -> bool:
 
 
 def _new_conversation(user: User, frame: TurnStart, *, now: datetime) -> Conversation:
-    title = title_from(frame.content)
-    return Conversation.objects.create(owner=user, assistant=_assistant(frame), title=title, active_at=now)
+    return Conversation(owner=user, assistant=_assistant(frame), active_at=now)
 
 
 def _conversation(user: User, frame: TurnStart) -> Conversation:

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from conversations.models import Turn
-from conversations.turns import allowances, saving
+from conversations.turns import allowances, questions, saving, wishes
 from conversations.turns.failures import Failure
 from conversations.turns.reading import StoredTurn, described, stored_turn
 from conversations.turns.running import RunningTurn
@@ -77,6 +77,25 @@ def stored_end(turn_id: uuid.UUID, *, is_news: bool = False) -> End | None:
     return End(turn=turn, conversation=conversation, is_news=is_news, usage=usage)
 
 
+def _of_run(running: RunningTurn, *, status: Turn.Status) -> dict[str, Any]:
+    turn = Turn(
+        status=status,
+        execute_id=running.execute_id,
+        interrupt=running.interrupt,
+        interrupt_state=saving.asks_back(running, status),
+    )
+    failed = (
+        step["title"]
+        for step in running.live.steps.values()
+        if (step["kind"], step["status"]) == ("node", "failed")
+    )
+    return {
+        "interrupt": questions.shown(turn),
+        "run": wishes.run_of(turn, assistant=running.assistant),
+        "failed_step": next(failed, "") if status == Turn.Status.FAILED else "",
+    }
+
+
 def _ended(running: RunningTurn, *, status: Turn.Status, failure: Failure | None) -> StoredTurn:
     """The turn as it was just saved: what we wrote need not be read."""
     live, usage = running.live, running.usage or Usage(0, 0, 0)
@@ -93,6 +112,7 @@ def _ended(running: RunningTurn, *, status: Turn.Status, failure: Failure | None
         error_code=failure.code if failure else "",
         log_id=failure.log_id if failure else "",
         steps=len(live.steps),
+        **_of_run(running, status=status),
         usage={
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,

@@ -10,17 +10,15 @@ from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.conf import settings
-
 from conversations.live import LiveTurn
 from conversations.models import Turn
 from conversations.outboxes import Hub, Outbox
 from conversations.turns import answering, ending, failures, mirroring, saving, visits
 from conversations.turns.beginning import Begun
 from conversations.turns.chores import forget_closed_shares, repeat
-from conversations.turns.ending import End
+from conversations.turns.ending import End, stored_end
 from conversations.turns.failures import Failure
-from conversations.turns.processes import orphans, recovering
+from conversations.turns.processes import adopting, orphans, recovering
 from conversations.turns.processes.hints import Hint
 from conversations.turns.processes.news import News
 from conversations.turns.processes.orphans import Orphan
@@ -67,14 +65,18 @@ class Engine:
 
     def start(self, begun: Begun) -> RunningTurn:
         """Run a turn that is in the database; its task belongs to the engine and to nobody else."""
-        self.start_chores()
         owner_id, conversation_id = begun.owner.pk, begun.conversation.pk
         turn = LiveTurn(id=begun.turn.pk, conversation_id=conversation_id, owner_id=owner_id, hub=self.hub)
-        running = RunningTurn(begun=begun, live=turn)
+        running = RunningTurn(begun=begun, live=turn, execute_id=begun.turn.execute_id)
+        self.launch(running)
+        return running
+
+    def launch(self, running: RunningTurn) -> None:
+        """The same for one that has been begun elsewhere."""
+        self.start_chores()
         self.running[running.id] = running
         self.news.turn_began(running)
         self.spawn(self._run(running), context=logs.context_of(**running.ids))
-        return running
 
     def spawn(self, work: Coroutine[Any, Any, R], *, context: Context | None = None) -> "asyncio.Task[R]":
         """A task with an owner: the engine keeps it until it is done."""
@@ -140,7 +142,7 @@ class Engine:
     async def _leave(self, running: RunningTurn) -> None:
         """Let another process bring a turn to its end; one that Coze has not begun ends here."""
         self._stop_reading(running)
-        if not running.coze_chat_id:
+        if not running.goes_on_alone:
             await self._end(running, status=Turn.Status.INTERRUPTED)
         elif not running.live.ended:
             running.live.finish()
@@ -250,7 +252,7 @@ class Engine:
     def _end_overdue(self, active: list[RunningTurn]) -> None:
         """No answer takes for ever, not even one whose Coze only keeps the connection open."""
         for running in active:
-            if time.monotonic() - running.began > settings.TURN_SECONDS:
+            if time.monotonic() - running.began > running.longest:
                 self._stop_reading(running)
                 self.spawn(self._end(running, status=Turn.Status.FAILED, failure=failures.TIMED_OUT))
 
@@ -267,9 +269,13 @@ class Engine:
             self.spawn(self.recover(orphan), context=logs.context_of(turn_id=str(orphan.id)))
 
     async def recover(self, orphan: Orphan) -> End | None:
-        """Bring a claimed turn to its end."""
+        """Bring a claimed turn to its end; a long run goes on here, as if it had begun here."""
         self._claimed[orphan.id] = orphan
         try:
+            running = await adopting.adopt(self, orphan)
+            if running is not None:
+                await running.ended.wait()
+                return await database.run(stored_end, running.id)
             end = await recovering.recover(orphan)
         finally:
             self._claimed.pop(orphan.id, None)

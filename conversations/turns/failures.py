@@ -13,7 +13,9 @@ from cozechat.coze.errors import CozeError
 NOT_COVERED = "not_covered"
 # Stored where the site signs in with a token that is one person's; outside it is `auth`.
 ONE_PERSON = "one_person"
-_PUBLIC = {NOT_COVERED: "quota", ONE_PERSON: "auth"}
+# Of runs: it was looked up as often as may be and still goes on; and nobody waits for this answer any more.
+STILL_RUNNING, RUN_OVER = "still_running", "run_over"
+_PUBLIC = {NOT_COVERED: "quota", ONE_PERSON: "auth", STILL_RUNNING: "timeout", RUN_OVER: "not_found"}
 
 _SENTENCES: dict[str, Promise] = {
     "unreachable": _("The assistant cannot be reached at the moment. Try again shortly."),
@@ -27,6 +29,10 @@ _SENTENCES: dict[str, Promise] = {
     "not_published": _("This assistant is not published yet. The operator has to publish it at Coze."),
     "quota": _("The service is out of credits. The operator has to top them up."),
     NOT_COVERED: _("Your balance or your allowance did not cover this question."),
+    STILL_RUNNING: _(
+        "The run takes longer than this site waits. It goes on at Coze: look it up again later."
+    ),
+    RUN_OVER: _("The run does not wait for an answer any more. Start it again."),
     "rate_limited": _("Too many questions at once. Wait a moment and try again."),
     "busy": _("The service is busy. Try again in a moment."),
     "content_refused": _("The assistant declined to answer this."),

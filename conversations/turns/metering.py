@@ -147,6 +147,11 @@ def _name(assistant: Assistant) -> str:
     return assistant.gateway_name or assistant.name
 
 
+def has_hold(turn_id: uuid.UUID) -> bool:
+    """Whether money is set aside for this turn."""
+    return Hold.objects.filter(request_id=request_id(turn_id)).exists()
+
+
 def undo(turn: Turn) -> None:
     """The turn waits again: its hold never was."""
     reserving.undo_within(request_id(turn.pk))
@@ -183,11 +188,11 @@ def meter_stored(turn_id: uuid.UUID, *, status: Turn.Status, tokens: Tokens | No
     turn = Turn.objects.select_related("conversation__assistant").get(pk=turn_id)
     texts = dict(Message.objects.filter(turn_id=turn_id).values_list("role", "content"))
     conversation = turn.conversation
-    ids = CozeIds(coze_chat_id=turn.coze_chat_id, coze_conversation_id=conversation.coze_conversation_id)
+    ids = CozeIds(turn.coze_chat_id, conversation.coze_conversation_id, turn.execute_id)
     spent = Spent(
         turn=turn,
         assistant=conversation.assistant,
-        taken=bool(turn.coze_chat_id or turn.seq),
+        taken=bool(turn.coze_chat_id or turn.run_began_at or turn.seq),
         status=status,
         question=texts.get(Message.Role.USER, ""),
         answer=texts.get(Message.Role.ASSISTANT, ""),

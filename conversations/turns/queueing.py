@@ -13,10 +13,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
+from conversations.frames import Refused
 from conversations.models import Conversation, Message, Turn, TurnDay
-from conversations.turns import failures, metering
+from conversations.turns import failures, metering, wishes
 from conversations.turns.beginning import LEASE, Begun, begun_of, is_full
 from conversations.turns.metering import NotCovered
 from conversations.turns.reading import describe_question
@@ -47,6 +49,8 @@ def begin_next(conversation_id: uuid.UUID) -> Begun | None:
             if not claimed.update(status=Turn.Status.CREATED, lease=uuid.uuid4(), lease_until=now + LEASE):
                 return None
             begun = look_up(turn_id)
+            if begun:
+                wishes.link(begun.turn, conversation=begun.conversation)
             begun = begun and _with_hold(begun, now=now)
     except (IntegrityError, _MoneyHeld):
         return None
@@ -93,10 +97,11 @@ def _waiting() -> Any:
     return Message.objects.filter(role=Message.Role.USER, turn__status=Turn.Status.QUEUED).order_by("pk")
 
 
-def look_up(turn_id: uuid.UUID) -> Begun | None:
+def look_up(turn_id: uuid.UUID, *, is_held: bool = False) -> Begun | None:
     """A turn with all that belongs to it; None when it is gone."""
-    turn = Turn.objects.filter(pk=turn_id).select_related("owner", "conversation__assistant__app").first()
-    return None if turn is None else begun_of(turn)
+    rows = Turn.objects.filter(pk=turn_id).select_related("owner", "answers", "conversation__assistant__app")
+    turn = rows.first()
+    return None if turn is None else replace(begun_of(turn), is_held=is_held)
 
 
 def give_back(begun: Begun) -> None:
@@ -128,6 +133,7 @@ def queued_in(conversation: Conversation) -> list[dict[str, Any]]:
             "turn": str(question.turn_id),
             "client_id": str(question.turn.client_id),
             "question": describe_question(question, room=room),
+            **({"form": True} if question.turn.parameters else {}),
         }
         for question in questions
     ]
@@ -138,8 +144,15 @@ def edit(user: User, *, turn_id: uuid.UUID, content: str) -> bool:
     with transaction.atomic():
         # Locked, so that it does not begin between this look and the change.
         turns = Turn.objects.queued().select_for_update().filter(pk=turn_id, owner_id=user.pk)
-        if turns.first() is None:
+        turn = turns.first()
+        if turn is None:
             return False
+        if turn.parameters:
+            raise Refused(
+                "bad_frame",
+                _("This was filled in as a form: remove it and send the form again."),
+                turn=turn_id,
+            )
         Message.objects.filter(turn_id=turn_id, role=Message.Role.USER).update(content=content)
     return True
 
@@ -148,7 +161,7 @@ def withdraw(user: User, *, turn_id: uuid.UUID) -> bool:
     """Take a queued question back: its text goes, its row stays. False: it is not queued any more."""
     with transaction.atomic():
         withdrawn = Turn.objects.queued().filter(pk=turn_id, owner_id=user.pk).update(
-            status=Turn.Status.CANCELED, withdrawn=True, parameters={}, ended_at=timezone.now()
+            status=Turn.Status.CANCELED, withdrawn=True, parameters={}, answers=None, ended_at=timezone.now()
         )  # fmt: skip
         if withdrawn:
             Message.objects.filter(turn_id=turn_id).update(content="")

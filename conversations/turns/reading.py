@@ -10,7 +10,10 @@ from typing import Any
 from accounts.models import User
 from conversations import frames, rendering
 from conversations.models import Conversation, Message, Step, Turn
+from conversations.models.steps import failed_node
+from conversations.turns import questions, wishes
 from conversations.turns.failures import message_for, public_code
+from cozechat.catalog.models import Assistant
 
 PAGE = 50
 # What of a conversation's newest messages travels in one `conversation.state`.
@@ -35,6 +38,9 @@ class StoredTurn:
     usage: dict[str, int]
     withdrawn: bool = False
     steps: int = 0
+    interrupt: Mapping[str, Any] | None = None
+    run: Mapping[str, Any] | None = None
+    failed_step: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -52,7 +58,7 @@ def stored_turn(turn_id: uuid.UUID, *, owner: User | None = None) -> StoredTurn 
     turns = (
         Turn.objects.filter(pk=turn_id) if owner is None else Turn.objects.owned_by(owner).filter(pk=turn_id)
     )
-    turn = turns.first()
+    turn = turns.select_related("conversation__assistant").first()
     answer = Message.objects.filter(turn_id=turn_id, role=Message.Role.ASSISTANT).first()
     if turn is None or answer is None:
         return None
@@ -71,6 +77,9 @@ def stored_turn(turn_id: uuid.UUID, *, owner: User | None = None) -> StoredTurn 
         usage=_usage(turn),
         withdrawn=turn.withdrawn,
         steps=turn.steps.count(),
+        interrupt=questions.shown(turn),
+        run=wishes.run_of(turn, assistant=turn.conversation.assistant),
+        failed_step=failed_node(turn.steps.all()) if turn.status == Turn.Status.FAILED else "",
     )
 
 
@@ -124,10 +133,14 @@ def terminal_frame(stored: StoredTurn, *, advice: Mapping[str, Any] | None = Non
     stands in no row.
     """
     extra: dict[str, Any] = {}
+    if stored.interrupt:
+        extra["interrupt"] = stored.interrupt
+    if stored.run:
+        extra["run"] = stored.run
     if stored.status == Turn.Status.COMPLETED:
         extra["usage"] = stored.usage
     elif stored.status == Turn.Status.FAILED:
-        extra["error"] = failure_json(stored.error_code, log_id=stored.log_id)
+        extra["error"] = failure_json(stored.error_code, log_id=stored.log_id, step=stored.failed_step)
         extra["error"] |= advice or {}
     elif stored.withdrawn:
         extra["withdrawn"] = True
@@ -152,8 +165,8 @@ def digest(text: str) -> str:
 _FINAL = frozenset({"auth", "not_found", "not_published", "quota", "content_refused"})
 
 
-def failure_json(code: str, *, log_id: str = "") -> dict[str, Any]:
-    """Why a turn failed: `{code, message, retryable, log_id?}`."""
+def failure_json(code: str, *, log_id: str = "", step: str = "") -> dict[str, Any]:
+    """Why a turn failed: `{code, message, retryable, log_id?, step?}`; `step` is the node that failed."""
     public = public_code(code)
     failure: dict[str, Any] = {
         "code": public,
@@ -162,6 +175,8 @@ def failure_json(code: str, *, log_id: str = "") -> dict[str, Any]:
     }
     if log_id:
         failure["log_id"] = log_id
+    if step:
+        failure["step"] = step
     return failure
 
 
@@ -180,6 +195,11 @@ def describe_conversation(conversation: Any, *, running: bool | None = None) -> 
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.active_at.isoformat(),
         "running": bool(conversation.running) if running is None else running,
+        "assistant": {
+            "id": str(conversation.assistant_id),
+            "name": conversation.assistant.name,
+            "kind": conversation.assistant.kind,
+        },
     }
 
 
@@ -192,11 +212,13 @@ def newest_messages(
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: limit + 1])
-    return [describe_message(message) for message in reversed(found[:limit])], len(found) > limit
+    assistant = conversation.assistant
+    described = [describe_message(message, assistant=assistant) for message in reversed(found[:limit])]
+    return described, len(found) > limit
 
 
-def describe_message(message: Message) -> dict[str, Any]:
-    """`{id, turn, role, content, html, status, created_at, error?, usage?, steps?}`.
+def describe_message(message: Message, *, assistant: Assistant | None = None) -> dict[str, Any]:
+    """`{id, turn, role, content, html, status, created_at, parameters?, error?, usage?, steps?, interrupt?, run?}`.
 
     `html` only of an answer that has ended; `turn` is null where the message came by itself.
     """
@@ -210,17 +232,27 @@ def describe_message(message: Message) -> dict[str, Any]:
         "status": turn.status if turn and is_answer else Turn.Status.COMPLETED.value,
         "created_at": message.created_at.isoformat(),
     }
-    return described | (_how_it_ended(turn, is_answer=is_answer) if turn else {})
+    if turn is None:
+        return described
+    if not is_answer:
+        return described | ({"parameters": turn.parameters} if turn.parameters else {})
+    return described | _how_it_ended(turn) | _of_run(turn, assistant=assistant)
 
 
-def _how_it_ended(turn: Turn, *, is_answer: bool) -> dict[str, Any]:
+def _how_it_ended(turn: Turn) -> dict[str, Any]:
     described: dict[str, Any] = {}
-    if is_answer and turn.status == Turn.Status.FAILED:
-        described["error"] = failure_json(turn.error_code, log_id=turn.log_id)
-    if is_answer and turn.total_tokens:
+    steps = list(turn.steps.all())
+    if turn.status == Turn.Status.FAILED:
+        described["error"] = failure_json(turn.error_code, log_id=turn.log_id, step=failed_node(steps))
+    if turn.total_tokens:
         described["usage"] = _usage(turn)
-    steps = [step.described(turn_runs=turn.is_running) for step in turn.steps.all()] if is_answer else []
-    return described | ({"steps": steps} if steps else {})
+    shown = [step.described(turn_runs=turn.is_running) for step in steps]
+    return described | ({"steps": shown} if shown else {})
+
+
+def _of_run(turn: Turn, *, assistant: Assistant | None) -> dict[str, Any]:
+    interrupt, run = questions.shown(turn), wishes.run_of(turn, assistant=assistant) if assistant else None
+    return {**({"interrupt": interrupt} if interrupt else {}), **({"run": run} if run else {})}
 
 
 def steps_of(turn_id: uuid.UUID) -> list[dict[str, Any]]:

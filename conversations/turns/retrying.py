@@ -59,8 +59,13 @@ class Retries:
 
 
 def may_ask_again(running: RunningTurn) -> bool:
-    """Whether nothing has run yet: Coze named no chat, no text came, and nobody stopped it."""
-    return not (running.stopped or running.coze_chat_id or running.live.length)
+    """Whether nothing has run yet: Coze named no chat, no text came, and nobody stopped it.
+
+    A long run may be looked up again as often as it takes.
+    """
+    if running.execute_id and running.is_long:
+        return not running.stopped
+    return not (running.stopped or running.accepted or running.coze_chat_id or running.live.length)
 
 
 async def wait(running: RunningTurn, *, seconds: float) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from conversations import rendering
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import metering
+from conversations.turns import metering, questions
 from conversations.turns.beginning import LEASE
 from conversations.turns.failures import Failure
 from conversations.turns.metering import Spent
@@ -45,8 +45,12 @@ def mark_in_progress(running: RunningTurn) -> bool:
         begun = Turn.objects.leased(running.lease).update(
             status=Turn.Status.IN_PROGRESS,
             coze_chat_id=running.coze_chat_id,
+            execute_id=running.execute_id,
+            run_began_at=running.run_began_at,
             lease_until=timezone.now() + LEASE,
         )
+        if begun and (running.assistant.is_run or running.begun.turn.answers_id):
+            questions.settle(running.begun.turn)
         if begun and running.begun.is_held:
             metering.accepted(running.begun.turn, ids=_ids(running))
     return bool(begun)
@@ -104,6 +108,9 @@ def save_end(
             ended_at=now,
             first_delta_at=_moment(running.first_delta_at),
             coze_chat_id=running.coze_chat_id,
+            execute_id=running.execute_id,
+            interrupt=running.interrupt,
+            interrupt_state=asks_back(running, status),
             log_id=_log_id(running, failure),
             error_code=failure.code if failure else "",
             coze_error=failure.coze_error if failure else "",
@@ -120,13 +127,23 @@ def save_end(
     return bool(ended)
 
 
+def asks_back(running: RunningTurn, status: Turn.Status) -> Turn.Interrupt:
+    """Whether a turn that ends so waits for an answer."""
+    waits = status == Turn.Status.REQUIRES_ACTION and running.interrupt
+    return Turn.Interrupt.OPEN if waits else Turn.Interrupt.NONE
+
+
 def storable_counts(usage: Usage) -> dict[str, int]:
     """Coze's counts as a turn's row has room for them: an impossible one must not keep a turn from ending."""
     return {name: min(count, _MOST_TOKENS) for name, count in asdict(usage).items()}
 
 
 def note_lost_race(running: RunningTurn, *, failure: Failure | None) -> None:
-    """Somebody else has ended the turn, who perhaps could not know yet that Coze took it."""
+    """Somebody else has ended the turn, who perhaps could not know yet that Coze took it, and as which run."""
+    if running.execute_id:
+        # Its owner may look it up though it was stopped.
+        rows = Turn.objects.filter(pk=running.id, execute_id="")
+        rows.update(execute_id=running.execute_id, run_began_at=running.run_began_at)
     status = Turn.objects.filter(pk=running.id).values_list("status", flat=True).first()
     ended = Turn.Status(status or Turn.Status.CANCELED)
     if ended not in Turn.OPEN:
@@ -155,7 +172,7 @@ def _spent(running: RunningTurn, *, status: Turn.Status, failure: Failure | None
 
 def _ids(running: RunningTurn) -> CozeIds:
     coze_conversation_id = running.begun.conversation.coze_conversation_id
-    return CozeIds(running.coze_chat_id, coze_conversation_id, log_id=running.log_id)
+    return CozeIds(running.coze_chat_id, coze_conversation_id, running.execute_id, running.log_id)
 
 
 def _log_id(running: RunningTurn, failure: Failure | None) -> str:

@@ -12,6 +12,7 @@ from cozechat.catalog import keys
 from cozechat.catalog.configurations import LARGEST, read_configuration
 from cozechat.catalog.environment import personal_token_of
 from cozechat.catalog.fields import CozeAddress, WrittenOnly, WrittenOnlyLine
+from cozechat.catalog.inputs import BadDeclaration, declared
 from cozechat.catalog.kai_admin import KaiToolAdmin
 from cozechat.catalog.key_pages import KeyPages
 from cozechat.catalog.models import Assistant, CozeApp
@@ -217,7 +218,22 @@ class CozeAppAdmin(KeyPages):
 
 
 class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
-    """An assistant; its questions to try are a list of texts."""
+    """An assistant; its questions to try are a list of texts, its inputs a list of objects."""
+
+    class Meta:
+        model = Assistant
+        fields = (
+            "app", "name", "description", "suggestions", "kind", "gateway_name", "workflow_id", "coze_app_id",
+            "bot_id", "inputs", "is_streamed", "position", "is_active",
+        )  # fmt: skip
+        help_texts = {
+            "inputs": _(
+                "What a form asks for, as a list of objects with name, type (text, long_text, number, integer, boolean, "
+                "choice, list, object, file) and, where it helps, label, help, required, default and choices: "
+                '[{"name": "city", "label": "City", "type": "text", "required": true}]. '
+                "Empty: the message is sent as “input”."
+            )
+        }
 
     def clean_suggestions(self) -> list[str]:
         """Nothing, or a list of texts: anything else would break the page of everybody."""
@@ -225,6 +241,22 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
         if not isinstance(written, list) or not all(isinstance(item, str) for item in written):
             raise forms.ValidationError(_('Write a list of texts: ["…", "…"]'))
         return written
+
+    def clean_inputs(self) -> list[dict[str, Any]]:
+        """Nothing, or what a form can be made of."""
+        written = self.cleaned_data.get("inputs") or []
+        try:
+            declared(written)
+        except BadDeclaration as error:
+            raise forms.ValidationError(str(error)) from error
+        return list(written)
+
+    def clean(self) -> dict[str, Any]:
+        """Only runs have inputs: what a chat is given are words."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("inputs") and cleaned.get("kind") not in Assistant.RUNS:
+            self.add_error("inputs", _("Only workflow runs have inputs."))
+        return cleaned
 
 
 @admin.register(Assistant)

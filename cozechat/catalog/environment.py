@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from cozechat.catalog import demo
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.coze.credentials import Credentials, KeyPair
 from cozechat.emulator import credentials as emulator_credentials
@@ -156,11 +157,11 @@ def _credentials(
 
 def default_assistant() -> Assistant | None:
     """What a new conversation talks to; None when nothing is configured or all is switched off."""
-    first = Assistant.objects.offered().first()
+    first = Assistant.objects.talkative().first()
     if first and first.app.source == CozeApp.Source.ENVIRONMENT and _is_in_line(first.app, [first]):
         return first
     _ensure_rows()
-    return Assistant.objects.offered().first()
+    return Assistant.objects.talkative().first()
 
 
 def _is_in_line(app: CozeApp, assistants: Iterable[Assistant]) -> bool:
@@ -220,14 +221,8 @@ def _update_assistant(app: CozeApp) -> None:
         free = not Assistant.objects.filter(gateway_name=wanted).exists()
         Assistant.objects.create(app=app, name=name, gateway_name=wanted if free else "", position=0, **ids)
         if settings.COZE_EMULATED:
-            _make_barista(app)
+            demo.make(app)
     else:
-        # The emulator's bot is not known to Coze.
-        app.assistants.filter(bot_id=seed.TOOL_BOT_ID).update(is_active=settings.COZE_EMULATED)
+        # The emulator's others are not known to Coze.
+        demo.of(app).update(is_active=settings.COZE_EMULATED)
         Assistant.objects.filter(pk=first.pk).update(**ids)
-
-
-def _make_barista(app: CozeApp) -> None:
-    """The emulator's bot that has tools invoked for it."""
-    known = {"app": app, "kind": Assistant.Kind.BOT, "bot_id": seed.TOOL_BOT_ID}
-    Assistant.objects.get_or_create(**known, defaults={"name": "Barista", "position": 1})

@@ -5,6 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cozechat.catalog.inputs import TEXTS, Input, Type, known
 from cozechat.coze.credentials import Credentials, KeyPair
 from cozechat.encryption import EncryptedTextField
 
@@ -112,7 +113,11 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         )
 
     def offered(self) -> "AssistantQuerySet":
-        """Those that a person can pick now, the first being the default."""
+        """Those that a person can pick now."""
+        return self.active()
+
+    def talkative(self) -> "AssistantQuerySet":
+        """Those that a conversation can be had with, the first being the default."""
         return self.active().filter(kind__in=Assistant.TALKATIVE)
 
 
@@ -127,8 +132,9 @@ class Assistant(models.Model):
         WORKFLOW_RUN = "workflow_run", _("workflow run")
         LONG_WORKFLOW_RUN = "long_workflow_run", _("long workflow run")
 
-    # Kinds that a conversation can be had with.
+    # Kinds that a conversation can be had with, and those that remember nothing of the run before.
     TALKATIVE = (Kind.CHAT_WORKFLOW, Kind.BOT)
+    RUNS = (Kind.WORKFLOW_RUN, Kind.LONG_WORKFLOW_RUN)
 
     app = models.ForeignKey(
         CozeApp, on_delete=models.PROTECT, related_name="assistants", verbose_name=_("Coze app")
@@ -151,6 +157,16 @@ class Assistant(models.Model):
         _("Coze app id"), max_length=32, blank=True, help_text=_("Or a bot id, not both.")
     )
     bot_id = models.CharField(_("bot id"), max_length=32, blank=True)
+    inputs = models.JSONField(_("inputs of a run"), default=list, blank=True, db_default=[])
+    is_streamed = models.BooleanField(
+        _("streamed"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "A workflow run shows its nodes and words as they come. Off: its result is waited for, "
+            "at most 90 seconds."
+        ),
+    )
     position = models.PositiveIntegerField(_("position"), default=100)
     is_active = models.BooleanField(_("active"), default=True)
 
@@ -189,6 +205,23 @@ class Assistant(models.Model):
     def can_be_asked(self) -> bool:
         """Whether neither it nor its app is switched off."""
         return self.is_active and self.app.is_active
+
+    @property
+    def is_run(self) -> bool:
+        """Whether each question to it begins something of its own."""
+        return self.kind in self.RUNS
+
+    @property
+    def wanted(self) -> tuple[Input, ...]:
+        """What a run is given; words alone where nothing is declared."""
+        if not self.is_run:
+            return ()
+        return known(self.inputs) or (Input(name="input", type=Type.LONG_TEXT, is_required=True),)
+
+    @property
+    def takes_words(self) -> bool:
+        """Whether a message is all that it needs: then there is no form."""
+        return not self.is_run or (len(self.wanted) == 1 and self.wanted[0].type in TEXTS)
 
 
 class KaiToolQuerySet(models.QuerySet["KaiTool"]):

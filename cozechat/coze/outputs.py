@@ -22,6 +22,16 @@ class RunOutput:
         except (ValueError, RecursionError):
             return self.text
 
+    @property
+    def shown(self) -> str:
+        """As text: the only value of its object if that is a text, else the JSON as it came."""
+        value = self.value
+        if isinstance(value, dict) and len(value) == 1:
+            (only,) = value.values()
+            if isinstance(only, str):
+                return only
+        return value if isinstance(value, str) else self.text
+
 
 def unwrapped(text: str) -> RunOutput:
     """The output in a run's history, which wraps it once more: `{"Output": "…", …}`."""

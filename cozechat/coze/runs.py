@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 
 from cozechat.coze import bodies, run_records
 from cozechat.coze.api import Api
+from cozechat.coze.errors import CozeError
 from cozechat.coze.polling import USUAL, Pace, Polling
 from cozechat.coze.refusals import named
 from cozechat.coze.run_events import RunReader
 from cozechat.coze.run_records import Interrupt, NodeOutput, RunHistory, RunResult, StartedRun, WorkflowRun
 from cozechat.coze.streams import RunStream
-from cozechat.coze.types import Caller, JsonObject
+from cozechat.coze.types import Caller, JsonObject, Usage
 
 # Coze hangs up on a run that is waited for after 90 seconds; until then it may be silent.
 LONGEST_SILENCE = 95.0
@@ -62,6 +63,13 @@ class Runs:
         """How far a run has come, and what it has put out."""
         envelope = await self._api.send(caller, "GET", _path(workflow_id, execute_id))
         return run_records.read_history(envelope, execute_id=execute_id)
+
+    async def usage(self, caller: Caller, workflow_id: str, execute_id: str) -> Usage | None:
+        """What a run has cost, where its stream did not say so; None if its history cannot be had."""
+        try:
+            return (await self.history(caller, workflow_id, execute_id)).usage
+        except CozeError:
+            return None
 
     async def node_output(
         self, caller: Caller, workflow_id: str, execute_id: str, *, node_execute_uuid: str

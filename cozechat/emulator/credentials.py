@@ -34,6 +34,10 @@ class EmulatorCredentials:
     run_workflow_id: str = seed.RUN_WORKFLOW_ID
     long_workflow_id: str = seed.LONG_WORKFLOW_ID
     """A workflow that takes a minute, or as long as its parameter `seconds` says."""
+    trip_workflow_id: str = seed.TRIP_WORKFLOW_ID
+    """A workflow with a form's worth of parameters, whose nodes speak one after another."""
+    order_workflow_id: str = seed.ORDER_WORKFLOW_ID
+    """A workflow that offers options, then wants typed inputs."""
     tool_bot_id: str = seed.TOOL_BOT_ID
     """A bot that asks its caller to run a tool."""
 

@@ -1,10 +1,10 @@
 """A workflow run: what it was asked, when it ends, and what it says then."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cozechat.emulator import mind, seed
+from cozechat.emulator import flows, mind, seed
 from cozechat.emulator.chat import Usage
 from cozechat.emulator.documents import Documents
 from cozechat.emulator.mind import ASK_EN, ASK_ZH, Utterance
@@ -12,12 +12,12 @@ from cozechat.emulator.tokenizer import count_tokens
 
 KIND = "execution"
 SYNC, STREAMED, ASYNC = 0, 1, 2
-QUESTION_TYPE = 2
+QUESTION_TYPE, INPUT_TYPE = 2, 5
 MOST_RESUMES = 3
 QUICK_SECONDS = 0.2
 """What any workflow but the long one takes when nobody waits for it."""
 DAY = 86_400
-INPUTS = ("USER_INPUT", "input", "query", "question", "text", "BOT_USER_INPUT")
+INPUTS = ("USER_INPUT", "city", "drink", "input", "query", "question", "text", "BOT_USER_INPUT")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,12 +38,20 @@ class Execution:
     question: str
     text: str
     node_ids: list[str]
-    """The uuids of the start and the end node."""
+    """The uuids of its nodes."""
     error_code: int = 0
     error_msg: str = ""
     event_id: str = ""
     """Set while it waits for an answer."""
     resumes: int = 0
+    parts: list[list[str]] = field(default_factory=list)
+    """Titles and words of its nodes, where there are several."""
+    result: dict[str, Any] | None = None
+    kind: int = QUESTION_TYPE
+    """What kind of interrupt it waits in."""
+    options: list[str] = field(default_factory=list)
+    wanted: dict[str, Any] = field(default_factory=dict)
+    size: str = ""
 
     @property
     def waits(self) -> bool:
@@ -56,7 +64,8 @@ class Execution:
 
     @property
     def output(self) -> str:
-        return json.dumps({"output": self.text}, ensure_ascii=False, separators=(",", ":"))
+        output = {"output": self.text} if self.result is None else self.result
+        return json.dumps(output, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def usage(self) -> Usage:
@@ -68,13 +77,28 @@ class Execution:
         return f"https://www.coze.cn/work_flow?execute_id={self.id}&{place}&execute_mode=2"
 
     def interrupt(self) -> dict[str, Any]:
-        content = json.dumps({"content_type": "text", "content": self.text}, ensure_ascii=False)
-        return {"data": content, "event_id": self.event_id, "type": QUESTION_TYPE}
+        content: dict[str, Any] = {"content_type": "text", "content": self.text}
+        if self.options:
+            offered = {"question": self.text, "options": [{"name": name} for name in self.options]}
+            content = {"content_type": "option", "content": _json(offered)}
+        elif self.wanted:
+            rows = [
+                {"type": each["type"], "name": name, "required": each["required"]}
+                for name, each in self.wanted.items()
+            ]
+            content = {"content_type": "text", "content": _json(rows)}
+        more = {"required_parameters": self.wanted} if self.wanted else {}
+        return {"data": _json(content), "event_id": self.event_id, "type": self.kind, **more}
 
     def ask_back(self, event_id: str) -> None:
         """Each time it asks, another event waits for the answer."""
         self.event_id = event_id
-        self.text = ASK_ZH if _chinese(self.question) else ASK_EN
+        if self.workflow_id != seed.ORDER_WORKFLOW_ID:
+            self.text = ASK_ZH if _chinese(self.question) else ASK_EN
+            return
+        asked = flows.second_question(self.question) if self.size else flows.first_question(self.question)
+        self.text, self.options, self.wanted = asked.question, list(asked.options), asked.inputs
+        self.kind = INPUT_TYPE if asked.inputs else QUESTION_TYPE
 
     def resume(self, reply: str, *, ends_at: float, event_id: str) -> None:
         """Goes on with an answer to its question; to an empty one it asks again, under `event_id`."""
@@ -82,14 +106,31 @@ class Execution:
         if not reply.strip():
             self.ask_back(event_id)
             return
+        if self.workflow_id == seed.ORDER_WORKFLOW_ID and not self._order(reply):
+            self.ask_back(event_id)
+            return
         self.event_id = ""
+        self.ends_at = ends_at
+        if self.result is not None:
+            return
         thread = [
             Utterance("user", self.question),
             Utterance("assistant", self.text),
             Utterance("user", reply),
         ]
         self.text = mind.answer([thread]).text
-        self.ends_at = ends_at
+
+    def _order(self, reply: str) -> bool:
+        """Whether all is known now: first the size, then for whom it is."""
+        if not self.size:
+            self.size = reply.strip()
+            return False
+        given = flows.read_inputs(reply, flows.second_question(self.question))
+        if given is None:
+            return False
+        self.text, self.options, self.wanted = "", [], {}
+        self.result = {"drink": self.question, "size": self.size, "for": given}
+        return True
 
 
 def think(workflow_id: str, parameters: dict[str, Any]) -> tuple[str, str]:
@@ -122,6 +163,10 @@ def _question(parameters: dict[str, Any]) -> str:
 
 def _chinese(text: str) -> bool:
     return any("\u3400" <= character <= "\u9fff" for character in text)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def save(documents: Documents, execution: Execution) -> None:

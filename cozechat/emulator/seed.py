@@ -12,6 +12,8 @@ QUESTION_WORKFLOW_ID = "7480012345678902003"
 REASONING_WORKFLOW_ID = "7480012345678902004"
 RUN_WORKFLOW_ID = "7480012345678902005"
 LONG_WORKFLOW_ID = "7480012345678902006"
+TRIP_WORKFLOW_ID = "7480012345678902007"
+ORDER_WORKFLOW_ID = "7480012345678902008"
 APP_ID = "7480012345678903001"
 BOT_ID = "7480012345678904001"
 TOOL_BOT_ID = "7480012345678904002"
@@ -49,6 +51,8 @@ WORKFLOWS = (
     ),
     Listed(id=RUN_WORKFLOW_ID, name="run", description="Answers its input at once."),
     Listed(id=LONG_WORKFLOW_ID, name="long_run", description="Takes its time."),
+    Listed(id=TRIP_WORKFLOW_ID, name="trip", description="Plans a trip, node by node."),
+    Listed(id=ORDER_WORKFLOW_ID, name="order", description="Asks for a size, then for a name."),
 )
 BOT_LIST = (
     Listed(id=BOT_ID, name="assistant", description="Remembers what it is told."),

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from itertools import count
 
 from cozechat.emulator import executions
+from cozechat.emulator.chat import Usage
 from cozechat.emulator.executions import Execution
 from cozechat.emulator.runs import Moment, Part
 from cozechat.emulator.speech import Speech
+from cozechat.emulator.tokenizer import count_tokens, split_tokens
 from cozechat.emulator.wire import compact, frame, quoted
 from cozechat.emulator.world import World
 
-MESSAGE_NODE, END_NODE, QUESTION_NODE = "Message", "End", "问答"
+MESSAGE_NODE, END_NODE, QUESTION_NODE, INPUT_NODE = "Message", "End", "问答", "输入"
 HEARTBEATS = 10
 """How often a run says that it is still there."""
 
@@ -45,13 +47,22 @@ class StreamedExecution:
             due = moment.due
             yield moment
         if self.execution.waits:
-            yield Moment(due, self._message(self.execution.text, node=QUESTION_NODE, last=True), Part.DELTA)
-            data = {"interrupt_data": self.execution.interrupt(), "node_title": QUESTION_NODE}
-            yield Moment(due, self._frame("Interrupt", data), Part.END)
+            node = INPUT_NODE if self.execution.wanted else QUESTION_NODE
+            if self.execution.text:
+                yield Moment(due, self._message(self.execution.text, node=node, last=True), Part.DELTA)
+            asked = {"interrupt_data": self.execution.interrupt(), "node_title": node}
+            yield Moment(due, self._frame("Interrupt", asked), Part.END)
             return
-        for number, token in enumerate(self.answer.tokens):
+        for piece in self._said():
             due += self.interval
-            yield Moment(due, self._piece(token, number=number), Part.DELTA)
+            yield Moment(due, piece, Part.DELTA)
+        if self.execution.error_code:
+            data: dict[str, object] = {
+                "error_code": self.execution.error_code,
+                "error_message": self.execution.error_msg,
+            }
+            yield Moment(due, self._frame("Error", data), Part.END)
+            return
         yield Moment(due, self._end_node(), Part.END)
         yield Moment(due, self._frame("Done", {"debug_url": self.execution.debug_url}), Part.END)
 
@@ -59,6 +70,38 @@ class StreamedExecution:
         """Nothing but heartbeats while a long run works."""
         for beat in range(HEARTBEATS if self.seconds else 0):
             yield Moment(self.seconds * (beat + 1) / HEARTBEATS, self.heartbeat(), Part.WHOLE)
+
+    def _said(self) -> Iterator[bytes]:
+        """The words of its nodes; one that fails breaks off."""
+        if not self.execution.parts:
+            if self.execution.result is None:
+                yield from (self._piece(token, number=n) for n, token in enumerate(self.answer.tokens))
+            return
+        for place, (title, text) in enumerate(self.execution.parts):
+            tokens = list(split_tokens(text))
+            is_last = place == len(self.execution.parts) - 1
+            if is_last and self.execution.error_code:
+                tokens = tokens[: len(tokens) // 2]
+            for number, token in enumerate(tokens):
+                last = number == len(tokens) - 1 and not (is_last and self.execution.error_code)
+                yield self._node_piece(token, title=title, place=place, number=number, last=last)
+
+    def _node_piece(self, token: str, *, title: str, place: int, number: int, last: bool) -> bytes:
+        """With what Coze's newer frames tell of a node."""
+        data: dict[str, object] = {
+            "content": token,
+            "content_type": "text",
+            "node_execute_uuid": f"{self.execution.id}{place}",
+            "node_id": str(100002 + place),
+            "node_is_finish": last,
+            "node_seq_id": str(number),
+            "node_title": title,
+        }
+        if last:
+            words = self.execution.parts[place][1]
+            usage = Usage(input_count=count_tokens(self.execution.question), output_count=count_tokens(words))
+            data["usage"] = usage.as_json()
+        return self._frame("Message", data)
 
     def _piece(self, token: str, *, number: int) -> bytes:
         last = number == len(self.answer.tokens) - 1

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from cozechat.emulator import executions, seed
+from cozechat.emulator import executions, flows, seed
 from cozechat.emulator.calls import Answer, Call, Route
 from cozechat.emulator.conversations import sees_all
 from cozechat.emulator.executions import ASYNC, MOST_RESUMES, QUICK_SECONDS, STREAMED, SYNC, Execution
@@ -104,6 +104,9 @@ def _begin(call: Call, fields: Fields, *, mode: int) -> tuple[Execution, float]:
     seconds = executions.seconds_of(workflow_id, parameters, default=default)
     if mode == ASYNC:
         seconds = max(seconds, QUICK_SECONDS)
+    absent = flows.missing(workflow_id, parameters)
+    if absent:
+        raise bad_parameter(absent, why="is required by the start node")
     question, text = executions.think(workflow_id, parameters)
     execution = Execution(
         id=world.ids.next(),
@@ -119,12 +122,25 @@ def _begin(call: Call, fields: Fields, *, mode: int) -> tuple[Execution, float]:
         ends_at=world.clock() + seconds,
         question=question,
         text=text,
-        node_ids=[world.ids.next(), world.ids.next()],
+        node_ids=[world.ids.next() for _title in flows.nodes_of(workflow_id)],
     )
-    if workflow_id == seed.QUESTION_WORKFLOW_ID:
+    _plan(execution, parameters)
+    if workflow_id in (seed.QUESTION_WORKFLOW_ID, seed.ORDER_WORKFLOW_ID):
         execution.ask_back(f"{execution.id}/{world.ids.next()}")
     executions.save(world.store.documents, execution)
     return execution, seconds
+
+
+def _plan(execution: Execution, parameters: dict[str, Any]) -> None:
+    flow = flows.flow_of(execution.workflow_id, parameters)
+    if flow is None:
+        return
+    execution.parts = [[title, words] for title, words in flow.parts]
+    execution.text = "\n\n".join(words for _title, words in flow.parts)
+    execution.result = {"plan": execution.text, **flow.result}
+    if flow.fails:
+        execution.error_code = flows.NODE_FAILED
+        execution.error_msg = f"node {flow.parts[-1][0]} failed: there is no such city"
 
 
 def _parameters(fields: Fields) -> dict[str, Any]:
@@ -161,7 +177,7 @@ def _resumed(call: Call, fields: Fields) -> tuple[Execution, float]:
     execution = _reach(call, event_id.partition("/")[0], workflow_id=workflow_id)
     if not execution.waits:
         raise Refusal(4315, "The workflow execution has already finished.")
-    if execution.event_id != event_id or kind != executions.QUESTION_TYPE:
+    if execution.event_id != event_id or kind != execution.kind:
         raise bad_parameter("event_id, interrupt_type", why="do not match the interrupt")
     if execution.resumes >= MOST_RESUMES:
         raise bad_parameter("event_id", why="has been resumed too often")
@@ -208,7 +224,7 @@ def _history(execution: Execution, *, now: float) -> dict[str, Any]:
         "error_message": execution.error_msg if failed else "",
         "debug_url": execution.debug_url,
         "usage": execution.usage.as_json(),
-        "node_execute_status": _nodes(execution, done=done),
+        "node_execute_status": _nodes(execution, done=done, now=now),
         "is_output_trimmed": False,
         "logid": execution.log_id,
         "token": "0",
@@ -221,16 +237,22 @@ def _output(execution: Execution) -> str:
     return json.dumps({"Output": execution.output, "node_status": "{}"}, ensure_ascii=False)
 
 
-def _nodes(execution: Execution, *, done: bool) -> dict[str, Any]:
-    finished = {"Start": True, "End": done}
+def _nodes(execution: Execution, *, done: bool, now: float) -> dict[str, Any]:
+    """Those that have begun; each takes an equal part of the run's time, the first and the last none."""
+    titles = flows.nodes_of(execution.workflow_id)
+    if len(titles) != len(execution.node_ids):
+        titles = ("Start", "End")  # stored before there were more
+    share = (now - execution.created_at) / max(execution.ends_at - execution.created_at, 0.001)
+    busy = len(titles) if done else 1 + int(min(max(share, 0.0), 0.999) * (len(titles) - 2))
+    begun = titles if len(titles) == 2 else titles[: busy + 1]
     return {
         title: {
             "node_id": str(100001 + place),
-            "is_finish": finished[title],
+            "is_finish": place < busy if len(titles) > 2 else done or not place,
             "update_time": execution.created_at,
             "node_execute_uuid": execution.node_ids[place],
         }
-        for place, title in enumerate(finished)
+        for place, title in enumerate(begun)
     }
 
 

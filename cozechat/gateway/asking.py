@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from accounts.models import User
 from cozechat.coze.chat_records import BotChat
 from cozechat.coze.client import ChatStream, CozeClient
-from cozechat.coze.errors import CozeError
 from cozechat.coze.parts import Content
 from cozechat.coze.polling import USUAL, Pace
 from cozechat.coze.run_events import RunDone, RunInterrupted, RunMessage
@@ -23,7 +22,7 @@ from cozechat.gateway.attachments import content_of
 from cozechat.gateway.models import Interruption
 from cozechat.gateway.outlet import Piece
 from cozechat.gateway.questions import Question
-from cozechat.gateway.readings import ChatReading, RunReading, interrupted, shown
+from cozechat.gateway.readings import ChatReading, RunReading, interrupted
 from cozechat.gateway.routes import Manner, Route
 from cozechat.usage.reserving import CozeIds
 
@@ -173,7 +172,7 @@ class Asking:
         yield Accepted(self.ids)
         if result.interrupt is not None:
             raise interrupted(result.interrupt, execute_id=self.execute_id)
-        yield Text(shown(result.output))
+        yield Text(result.output.shown)
 
     async def _streamed_run(self) -> AsyncGenerator[Piece, None]:
         async with self._open_run() as stream:
@@ -197,13 +196,8 @@ class Asking:
 
     async def _look_up_usage(self) -> None:
         """A stream need not say what it cost; the run's history does, if it can be had."""
-        if self.usage is not None or not self.execute_id:
-            return
-        try:
-            found = await self.client.runs.history(self.caller, self.route.workflow_id, self.execute_id)
-        except CozeError:
-            return
-        self.usage = found.usage
+        if self.usage is None and self.execute_id:
+            self.usage = await self.client.runs.usage(self.caller, self.route.workflow_id, self.execute_id)
 
     async def _long_run(self) -> AsyncGenerator[Piece, None]:
         if self.interruption is not None:
@@ -222,4 +216,4 @@ class Asking:
             raise interrupted(history.interrupt, execute_id=self.execute_id)
         if history.error is not None:
             raise history.error
-        yield Text(shown(history.output))
+        yield Text(history.output.shown)

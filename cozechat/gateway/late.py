@@ -18,7 +18,7 @@ from cozechat.gateway import errors, interruptions, memory
 from cozechat.gateway.answers import Answer, Counts
 from cozechat.gateway.errors import Refusal
 from cozechat.gateway.models import StickyConversation, StoredCall
-from cozechat.gateway.readings import interrupted, shown
+from cozechat.gateway.readings import interrupted
 from cozechat.usage import reconciling, settling
 from cozechat.usage.estimating import tokens_of
 from cozechat.usage.models import Hold, UsageRecord
@@ -116,7 +116,7 @@ async def _ask_run(deserted: Deserted, *, caller: Caller) -> Found | None:
     history = await coze_client(deserted.app).runs.history(caller, deserted.workflow_id, hold.execute_id)
     if not history.status.ended:
         return None
-    outcome: Answer | Refusal = Answer(text=shown(history.output), execute_id=hold.execute_id)
+    outcome: Answer | Refusal = Answer(text=history.output.shown, execute_id=hold.execute_id)
     if history.interrupt is not None:
         outcome = interrupted(history.interrupt, execute_id=hold.execute_id)
     elif history.error is not None:

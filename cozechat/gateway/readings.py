@@ -99,17 +99,7 @@ class RunReading:
 
     def output(self) -> list[Piece]:
         """The end's output, for a workflow whose nodes are silent."""
-        return [] if self._spoke or not self._end else [Text(shown(RunOutput(self._end)))]
-
-
-def shown(output: RunOutput) -> str:
-    """A run's output as text: the only value of its object if that is a text, else the JSON as it came."""
-    value = output.value
-    if isinstance(value, dict) and len(value) == 1:
-        (only,) = value.values()
-        if isinstance(only, str):
-            return only
-    return value if isinstance(value, str) else output.text
+        return [] if self._spoke or not self._end else [Text(RunOutput(self._end).shown)]
 
 
 def interrupted(interrupt: Interrupt, *, execute_id: str) -> Refusal:

@@ -41,6 +41,9 @@ def test_with_nothing_set_the_emulators_demo_is_offered(emulated):
     assert list(Assistant.objects.offered().values_list("name", "kind")) == [
         ("Demo", "chat_workflow"),
         ("Barista", "bot"),
+        ("Trip planner", "workflow_run"),
+        ("Report", "long_workflow_run"),
+        ("Order", "workflow_run"),
     ]
 
 

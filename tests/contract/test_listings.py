@@ -52,12 +52,19 @@ def test_apps_and_workflows_are_listed(sdk: Sdk) -> None:
         known.reasoning_workflow_id,
         known.run_workflow_id,
         known.long_workflow_id,
+        known.trip_workflow_id,
+        known.order_workflow_id,
     }
     plain = coze.workflows.list(workspace_id=WORKSPACE, workflow_mode="workflow")
-    assert [each.workflow_id for each in plain] == [known.run_workflow_id, known.long_workflow_id]
+    assert [each.workflow_id for each in plain] == [
+        known.run_workflow_id,
+        known.long_workflow_id,
+        known.trip_workflow_id,
+        known.order_workflow_id,
+    ]
     # The SDK writes this member's name into the address, not its value.
     misnamed = coze.workflows.list(workspace_id=WORKSPACE, workflow_mode=cozepy.WorkflowMode.WORKFLOW)
-    assert len(list(misnamed)) == 5
+    assert len(list(misnamed)) == 7
 
 
 def test_a_workflow_is_described(sdk: Sdk) -> None:

@@ -132,6 +132,8 @@ def test_the_ready_line_is_one_json_object_with_everything_a_client_needs(home: 
         "reasoning_workflow_id",
         "run_workflow_id",
         "long_workflow_id",
+        "trip_workflow_id",
+        "order_workflow_id",
         "tool_bot_id",
         "pid",
         "control_token",

@@ -70,7 +70,7 @@ class Command(BaseCommand):
 def _assistant(app_name: str) -> Assistant | None:
     if not app_name:
         return environment.default_assistant()
-    return Assistant.objects.offered().filter(app__name=app_name).first()
+    return Assistant.objects.talkative().filter(app__name=app_name).first()
 
 
 async def _prove(assistant: Assistant) -> Report:

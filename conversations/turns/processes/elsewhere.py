@@ -186,6 +186,10 @@ class Elsewhere:
             outbox.offer(started)
         return late
 
+    def forget(self, turn_id: uuid.UUID) -> None:
+        """A turn runs here from now on."""
+        self._drop(turn_id)
+
     def _drop(self, turn_id: uuid.UUID) -> DistantTurn | None:
         self._watched_at.pop(turn_id, None)
         return self.turns.pop(turn_id, None)

@@ -16,10 +16,10 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import User
 from conversations.models import Message, Turn
-from conversations.turns.answering import storable
 from conversations.turns.ending import End
 from conversations.turns.processes import orphans
 from conversations.turns.processes.orphans import Answer, Orphan
+from conversations.turns.words import storable
 from cozechat import counters, database
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import CozeApp

@@ -13,8 +13,6 @@ from conversations.turns.processes.wire import NoWire, Wire
 WATCHED = 15.0
 # Whoever is further behind than this reads the row (characters).
 _TAIL = 256 * 1024
-# So much of a long text is rendered at once, with everybody else's turn between.
-_STRETCH = 8_000
 
 
 class Relay:
@@ -99,19 +97,3 @@ class DistantTurn(LiveTurn):
         self.seq = seq
         for outbox in self.hub.followers(self.conversation_id, owner_id=self.owner_id):
             outbox.refresh(self)
-
-    async def load(self, *, seq: int, content: str, breaks: list[int]) -> None:
-        """Begin with a stored text, before anybody follows; a long one is rendered in stretches."""
-        self.seq = seq
-        for stop in sorted({*breaks, *range(_STRETCH, len(content), _STRETCH), len(content)}):
-            self._grow(content[self.length : stop])
-            if stop in breaks:
-                self._growing.end()
-                self.breaks.append(stop)
-            await asyncio.sleep(0)
-
-    def _grow(self, text: str) -> None:
-        if text:
-            self._parts.append(text)
-            self.length += len(text)
-            self._growing.feed(text)

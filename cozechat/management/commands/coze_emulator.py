@@ -22,6 +22,8 @@ LABELS = {
     "reasoning_workflow_id": "… thinking aloud",
     "run_workflow_id": "Workflow",
     "long_workflow_id": "… of a minute",
+    "trip_workflow_id": "… of several nodes",
+    "order_workflow_id": "… asking back twice",
     "bot_id": "Bot",
     "tool_bot_id": "… with a tool",
     "control_token": "Control token",
