@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0003_kaitool"),
+        ("catalog", "0004_keys_and_personal_tokens"),
     ]
 
     operations = [
