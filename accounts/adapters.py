@@ -8,8 +8,11 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
+from accounts import visits
 from accounts.languages import remember_language
 from cozechat.encryption import decrypt, encrypt
 
@@ -22,6 +25,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """New members are welcome unless `ALLOW_SIGNUP` says no."""
         return bool(settings.ALLOW_SIGNUP)
+
+    @transaction.atomic
+    def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:
+        """A visitor who signs up becomes the member: the same row, with its name at Coze and its chats."""
+        kept = visits.take_over(request.POST.get("visit", ""))
+        if kept is not None:
+            kept.is_visitor, kept.date_joined = False, timezone.now()
+        return super().save_user(request, kept or user, form, commit)
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
         """Whoever logs in meets the pages in their own language, on any device."""

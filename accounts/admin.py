@@ -1,16 +1,37 @@
 """Users and access tokens in the admin."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.models import AccessToken, User
+from accounts import visits
+from accounts.models import AccessToken, User, Visit
 from accounts.seeing.pages import SeesAsUsers
+
+
+class VisitFilter(admin.SimpleListFilter):
+    """How a visitor's visit stands."""
+
+    title = _("visit")
+    parameter_name = "visit"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """The states that a visit can be in."""
+        return [("living", _("under way")), ("over", _("over")), ("claimed", _("kept by a member"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        """Visitors whose visit is in the chosen state."""
+        now, rows = timezone.now(), Visit.objects
+        chosen = {"living": rows.living(now), "over": rows.over(now), "claimed": rows.claimed()}
+        found = chosen.get(self.value() or "")
+        return queryset if found is None else queryset.filter(visit__in=found)
 
 
 @admin.register(User)
@@ -18,9 +39,11 @@ class UserAdmin(SeesAsUsers, DjangoUserAdmin):  # type: ignore[type-arg]  # gene
     """Members and visitors; the name at Coze can be seen and never be changed."""
 
     list_display = ("username", "display_name", "email", "is_visitor", "is_staff", "is_active", "date_joined")
-    list_filter = ("is_visitor", "is_staff", "is_superuser", "is_active", "date_joined")
+    list_filter = ("is_visitor", VisitFilter, "is_staff", "is_superuser", "is_active", "date_joined")
     search_fields = ("username", "display_name", "email", "session_name")
-    readonly_fields = ("session_name", "last_login", "date_joined")
+    readonly_fields = ("session_name", "is_visitor", "last_login", "date_joined")
+    # The floor above adds another.
+    actions: Sequence[Any] | None = ("remove_visitors_whose_visit_is_over",)
     fieldsets = (
         (None, {"fields": ("username", "password", "session_name")}),
         (_("Personal info"), {"fields": ("display_name", "email", "language", "first_name", "last_name")}),
@@ -31,6 +54,15 @@ class UserAdmin(SeesAsUsers, DjangoUserAdmin):  # type: ignore[type-arg]  # gene
         (_("Limits"), {"fields": ("turns_per_minute", "turns_per_day")}),
         (_("Important dates"), {"fields": ("last_login", "date_joined")}),
     )
+
+    @admin.action(
+        description=_("Remove visitors whose visit is over, with their chats"), permissions=["delete"]
+    )
+    def remove_visitors_whose_visit_is_over(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        """Of what was chosen these alone; the site does it by itself soon after a visit is over."""
+        count = visits.remove(rows)
+        text = ngettext("%d visitor removed.", "%d visitors removed.", count) % count
+        self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """People only: whom an API key speaks for is not one of them."""

@@ -93,6 +93,10 @@ class User(AbstractUser):
                 | models.Q(is_active=False, is_staff=False, is_superuser=False),
                 name="end_users_cannot_log_in",
             ),
+            models.CheckConstraint(
+                condition=models.Q(is_visitor=False) | models.Q(is_staff=False, is_superuser=False),
+                name="visitors_have_no_rights",
+            ),
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -194,3 +198,52 @@ class AccessToken(models.Model):
         """Enough of the token to recognise it, never enough to use it."""
         text = self.token or ""
         return f"{text[:4]}…{text[-4:]}" if len(text) >= 24 else "…"
+
+
+class VisitQuerySet(models.QuerySet["Visit"]):
+    """Questions to the table of visits."""
+
+    def living(self, now: datetime) -> "VisitQuerySet":
+        """Those that still open something."""
+        return self.filter(claimed_at=None, ends_at__gt=now)
+
+    def over(self, now: datetime) -> "VisitQuerySet":
+        """Those whose visitors are to go, with everything that is still theirs."""
+        forsaken = models.Q(claimed_by=None, claimed_at__isnull=False)
+        return self.filter(models.Q(claimed_at=None, ends_at__lte=now) | forsaken)
+
+    def claimed(self) -> "VisitQuerySet":
+        """Those whose chats are on their way to a member."""
+        return self.filter(claimed_by__isnull=False)
+
+
+class Visit(models.Model):
+    """One tab's stay on the site without an account: it ends by itself, and its chats are claimed once at most.
+
+    The tab holds the key, signed; here is its digest only. A visit that was claimed opens nothing any more.
+    """
+
+    visitor = models.OneToOneField(
+        User, on_delete=models.CASCADE, related_name="visit", verbose_name=_("visitor")
+    )
+    key_digest = models.CharField(max_length=64, unique=True, editable=False)
+    began_at = models.DateTimeField(_("began"), auto_now_add=True)
+    ends_at = models.DateTimeField(_("ends"), db_index=True)
+    claimed_at = models.DateTimeField(_("claimed"), null=True, editable=False)
+    claimed_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("claimed by"),
+    )
+
+    objects = VisitQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("visit")
+        verbose_name_plural = _("visits")
+
+    def __str__(self) -> str:
+        return str(self.visitor)

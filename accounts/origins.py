@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 
@@ -38,6 +39,15 @@ def refusal(scope: Mapping[str, Any]) -> str | None:
     if own is None:
         return "host not allowed"
     return None if origin == own else "foreign origin"
+
+
+def is_own_page(request: HttpRequest) -> bool:
+    """The same of an ordinary request that no cookie speaks for: whether a page of this site makes it."""
+    origin = parse_origin(request.headers.get("Origin"))
+    if origin is None:
+        return False
+    own = parse_origin(f"{request.scheme}://{request.get_host()}")
+    return origin == own or _is_trusted(origin, trusted=settings.CSRF_TRUSTED_ORIGINS)
 
 
 def parse_origin(text: str | None) -> Origin | None:

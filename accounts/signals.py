@@ -13,6 +13,9 @@ from django.http import HttpRequest
 # Sent with `user_id` and `session_key`; a session key of None means every log-in of this user.
 login_ended = Signal()
 
+# Sent with `visit_id`, in the transaction that claimed it: its chats are a member's now.
+visit_claimed = Signal()
+
 
 def connect() -> None:
     """Listen to log-outs and deletions; new passwords and deactivations are told by `User.save`."""

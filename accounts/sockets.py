@@ -1,4 +1,4 @@
-"""Lets a WebSocket in: first its origin, then the log-in that its cookie stands for.
+"""Lets a WebSocket in: first its origin, then the log-in that its cookie stands for, or the visit that its tab names.
 
 Channels' own middleware is not used: it looks users up on the one thread that all sockets share, and deletes
 a session whose hash was made with an older `SECRET_KEY`. Here nothing is ever written.
@@ -16,7 +16,7 @@ from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts import origins
+from accounts import origins, passes, visits
 from accounts.models import User
 from accounts.seeing import grants as seeing
 from cozechat import database, logs
@@ -30,7 +30,11 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class SocketLogin:
-    """ASGI middleware: refuses foreign origins with 403, gives the others `user` and `session_key`."""
+    """ASGI middleware: refuses foreign origins with 403, gives the others `user` and `session_key`.
+
+    A tab that shows a visitor's pass is that visitor or nobody, whatever cookie comes along; its `session_key` is the
+    pass, and `subprotocol` what the handshake is to be answered with.
+    """
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -41,12 +45,16 @@ class SocketLogin:
             logger.warning("WebSocket refused: %s (origin %s)", reason, _origin_for_the_log(scope))
             await _refuse(receive, send)
             return
-        session_key = _session_key(scope)
+        shown = passes.shown_in(scope)
+        session_key = _session_key(scope) if shown is None else passes.login(shown)
         user = await database.run(user_of, session_key)
+        found = {
+            "user": user or AnonymousUser(),
+            "session_key": session_key,
+            "subprotocol": None if shown is None else passes.SUBPROTOCOL,
+        }
         with logs.also(user_id=user.pk if user else None):
-            await self.application(
-                {**scope, "user": user or AnonymousUser(), "session_key": session_key}, receive, send
-            )
+            await self.application({**scope, **found}, receive, send)
 
 
 async def _refuse(receive: Receive, send: Send) -> None:
@@ -64,16 +72,20 @@ def _session_key(scope: Scope) -> str | None:
     sent = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"cookie")
     key = parse_cookie(sent).get(settings.SESSION_COOKIE_NAME, "")
     # A quoted cookie can carry NUL, which PostgreSQL answers with an error instead of "no such session".
-    return key if key and key.isascii() and key.isprintable() else None
+    is_usable = key.isascii() and key.isprintable() and passes.of_login(key) is None
+    return key if key and is_usable else None
 
 
 def user_of(session_key: str | None) -> User | None:
-    """Whom this session logs in: active, and with the password that the log-in was made with.
+    """Whom this log-in belongs to: a visitor, or an active user whose password it was made with.
 
     The same checks as `django.contrib.auth.get_user`, which wants a request and may delete the session.
     """
     if not session_key:
         return None
+    shown = passes.of_login(session_key)
+    if shown is not None:
+        return visits.visitor_of(shown)
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     if seeing.is_on(session, now=timezone.now()):
         # Whoever sees as somebody else only reads, and pages do that.

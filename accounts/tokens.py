@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from accounts import leases, lending
+from accounts import leases, lending, signing_in
 from accounts.leases import Held, Wanted
 from accounts.models import User
 from cozechat import counters, database, logs
@@ -24,6 +24,7 @@ from cozechat.catalog import keys
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.environment import origin_of, personal_token_of
 from cozechat.catalog.models import CozeApp
+from cozechat.coze.credentials import IssuedToken
 from cozechat.coze.errors import Busy, CozeError, RateLimited
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,13 @@ class TokenCache:
         memory.spent = token
         await database.run(leases.clear, app_id=app.pk, user_id=user.pk, token=token)
 
+    async def issue(self, user: User, *, app: CozeApp, ttl: int) -> IssuedToken:
+        """A token of this user's that is kept nowhere here, for at most `ttl` seconds."""
+        key = _key(user, app=app)
+        asking = self._own(_asked_once(user.session_name, app=app, ttl=ttl), key=key)
+        await asyncio.wait((asking,))
+        return asking.result()
+
     async def aclose(self) -> None:
         """Let the exchanges under way come to their end; waiting for other processes ends at once."""
         self._closing = True
@@ -217,6 +225,17 @@ class TokenCache:
             await database.run(leases.extend, claim, until=self._clock() + self._lease)
 
 
+async def _asked_once(session_name: str, *, app: CozeApp, ttl: int) -> IssuedToken:
+    if personal_token_of(app):
+        # It is the Coze account itself, and never leaves the server.
+        raise lending.TokenOfOnePerson("a personal access token is given to no page")
+    with signing_in.attempt(app) as sign_in:
+        counters.add("token_exchanges")
+        issued = await coze_client(app).exchange(session_name=session_name, ttl=ttl)
+        sign_in.succeeded()
+        return issued
+
+
 def _key(user: User, *, app: CozeApp) -> Key:
     if not user.session_name:
         raise ValueError("a token without a session_name would isolate nobody")
@@ -233,6 +252,14 @@ def _this_loop() -> TokenCache:
 async def access_token(user: User, *, app: CozeApp) -> str:
     """A token that Coze issued for exactly this user. Raises `CozeError` when there is none to be had."""
     return await _this_loop().access_token(user, app=app)
+
+
+async def issue(user: User, *, app: CozeApp, ttl: int) -> IssuedToken:
+    """A fresh token for the user's own page, kept nowhere: whoever has it can do what it opens at Coze, until it ends.
+
+    Raises `CozeError`.
+    """
+    return await _this_loop().issue(user, app=app, ttl=ttl)
 
 
 async def discard(user: User, *, app: CozeApp, token: str) -> None:

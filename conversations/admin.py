@@ -113,4 +113,4 @@ def check_isolation(model_admin: Any, request: HttpRequest, chosen: QuerySet[Use
 
 
 # The action is shown with the users, who live a floor below and do not know of it.
-UserAdmin.actions = [*(UserAdmin.actions or ()), check_isolation]  # type: ignore[misc]
+UserAdmin.actions = [*(UserAdmin.actions or ()), check_isolation]

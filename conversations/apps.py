@@ -14,8 +14,11 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.models import User  # noqa: PLC0415 - receivers need loaded apps
-        from accounts.signals import login_ended  # noqa: PLC0415
-        from conversations import farewells, logins  # noqa: PLC0415
+        from accounts.signals import login_ended, visit_claimed  # noqa: PLC0415
+        from conversations import claims, farewells, logins  # noqa: PLC0415
+        from conversations.isolation import visiting  # noqa: PLC0415
 
         login_ended.connect(logins.close_sockets, dispatch_uid="conversations.close_sockets")
         pre_delete.connect(farewells.note_what_is_left, sender=User, dispatch_uid="conversations.farewell")
+        visit_claimed.connect(claims.move_conversations, dispatch_uid="conversations.claims")
+        visiting.register()

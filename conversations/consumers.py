@@ -60,7 +60,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def websocket_connect(self, message: Any) -> None:
         """Accept; whoever is not logged in is told so and closed."""
-        await self.accept()
+        await self.accept(subprotocol=self.scope.get("subprotocol"))
         user = self.scope["user"]
         if not isinstance(user, User):
             await self.close(code=SIGNED_OUT)

@@ -2,12 +2,17 @@
 
 from django.urls import path
 
-from conversations import api, views
+from conversations import api, embedding, views
 
 app_name = "conversations"
 urlpatterns = [
     path("", views.page, name="new"),
     path("c/<uuid:conversation_id>/", views.page, name="page"),
+    path("visit/", views.visit, name="visit"),
+    path("visit/c/<uuid:conversation_id>/", views.visit, name="visit_page"),
+    path("widget/", views.widget, name="widget"),
+    path("widget/c/<uuid:conversation_id>/", views.widget, name="widget_page"),
+    path("widget.js", embedding.script, name="widget_script"),
     path("api/conversations/", api.conversations, name="api_conversations"),
     path("api/conversations/<uuid:conversation_id>/", api.conversation, name="api_conversation"),
     path("api/conversations/<uuid:conversation_id>/messages", api.messages, name="api_messages"),

@@ -1,14 +1,21 @@
 """The chat page: server-rendered, so that it can be read without JavaScript."""
 
 import uuid
+from functools import partial
 from typing import Any
 
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
@@ -28,10 +35,9 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     conversation = _conversation(user, conversation_id)
     messages, older = turns.newest_messages(conversation) if conversation else ([], False)
     items, cursor = listing.conversations(user)
-    default = default_assistant()
     chosen = None if conversation else _chosen(request.GET.get("assistant", ""))
     # Whom a new chat asks: the page may begin one without being loaded anew.
-    greeting = _describe_assistant(chosen or default)
+    greeting = _describe_assistant(chosen or default_assistant())
     assistant = _describe_assistant(conversation.assistant) if conversation else greeting
     context = {
         "conversations": items,
@@ -44,6 +50,66 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         "assistants": list(Assistant.objects.offered()),
         "page_config": _config(user, conversation=conversation, assistant=assistant)
         | {"chosen": str(chosen.pk) if chosen else None},
+    }
+    return render(request, "conversations/page.html", context)
+
+
+@require_safe
+@never_cache
+def visit(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> HttpResponse:
+    """The page of a tab without an account. It is the same for everybody: what the tab has said comes by its pass."""
+    if not settings.ALLOW_VISITORS:
+        return redirect("conversations:new")
+    return _empty_page(request, conversation_id=conversation_id, home=reverse("conversations:visit"))
+
+
+@require_safe
+@never_cache
+@xframe_options_exempt
+def widget(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> HttpResponseBase:
+    """The same inside of another site's page: of those that are configured, and of no other."""
+    if not (settings.ALLOW_VISITORS and settings.WIDGET_ORIGINS):
+        raise Http404
+    home = reverse("conversations:widget")
+    framed = csp_replace({"frame-ancestors": settings.WIDGET_ORIGINS})
+    with translation.override(_language(request)):
+        return framed(partial(_empty_page, conversation_id=conversation_id, home=home, framed=True))(request)
+
+
+def _language(request: HttpRequest) -> str:
+    """The one that the other site asks for, if there is such a one, else the browser's."""
+    wished = request.GET.get("lang", "")
+    return wished if wished in dict(settings.LANGUAGES) else translation.get_language()
+
+
+def _empty_page(
+    request: HttpRequest, *, conversation_id: uuid.UUID | None, home: str, framed: bool = False
+) -> HttpResponse:
+    """A visitor's page before the tab has shown its pass. Who is logged in here besides plays no part in it."""
+    request.user = AnonymousUser()
+    chosen = _chosen(request.GET.get("assistant", ""))
+    greeting = _describe_assistant(chosen or default_assistant())
+    config = {
+        "user": None,
+        "conversation": str(conversation_id) if conversation_id else None,
+        "turn": None,
+        "assistant": greeting,
+        "quota": None,
+        "turns": None,
+        "home": home,
+        "visiting": True,
+        "framed": framed,
+        "hosts": settings.WIDGET_ORIGINS if framed else [],
+        "chosen": str(chosen.pk) if chosen else None,
+    }
+    context = {
+        "visiting": True,
+        "framed": framed,
+        "conversations": [],
+        "assistant": greeting,
+        "greeting": greeting,
+        "assistants": list(Assistant.objects.offered()),
+        "page_config": _site_config() | config,
     }
     return render(request, "conversations/page.html", context)
 
@@ -117,15 +183,22 @@ def _config(
         if conversation
         else None
     )
-    return {
+    return _site_config() | {
         "user": user.browser_key,
         "conversation": str(conversation.pk) if conversation else None,
         "turn": str(running.pk) if running else None,
-        "content_limit": settings.TURN_CONTENT_LIMIT,
-        "socket_path": "/ws/chat/",
         "assistant": assistant,
         "quota": turns.allowance_of(user.pk),
         "turns": turns.turns_today(user.pk),
+        "home": reverse("conversations:new"),
+    }
+
+
+def _site_config() -> dict[str, Any]:
+    """What is the same on everybody's page."""
+    return {
+        "content_limit": settings.TURN_CONTENT_LIMIT,
+        "socket_path": "/ws/chat/",
         "charged": turns.is_charged(),
         "emulated": settings.COZE_EMULATED,
     }

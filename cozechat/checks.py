@@ -1,5 +1,6 @@
 """Checks of the configuration: what is wrong, and what to do about it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +17,7 @@ from cozechat.coze.errors import CozeError
 TAG = "cozechat"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _KEY_SETTINGS = frozenset({"COZE_CLIENT_ID", "COZE_PUBLIC_KEY_ID", "COZE_PRIVATE_KEY"})
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 _HOSTS = "https://api.coze.cn (China) or https://api.coze.com (international)"
 
 
@@ -86,6 +88,20 @@ def check_site_settings(**_: Any) -> list[CheckMessage]:
 def check_numbers(**_: Any) -> list[CheckMessage]:
     """Every number of the settings is one, and within its range."""
     return [_misfit(misfit) for misfit in settings.MISFIT_SETTINGS]
+
+
+@register(TAG)
+def check_widget(**_: Any) -> list[CheckMessage]:
+    """Sites that may show the chat are named one by one, and there are visitors to show it to."""
+    found: list[CheckMessage] = []
+    for origin in settings.WIDGET_ORIGINS:
+        if _ORIGIN.fullmatch(origin) is None:
+            hint = "Name each site by scheme, host and port, with nothing behind: https://www.example.com."
+            found.append(Error(f"WIDGET_ORIGINS: {origin!r} is no origin.", hint=hint, id="cozechat.E060"))
+    if settings.WIDGET_ORIGINS and not settings.ALLOW_VISITORS:
+        hint = "Set ALLOW_VISITORS=on: who uses the widget has no account."
+        found.append(Warning("WIDGET_ORIGINS has no effect without visitors.", hint=hint, id="cozechat.W060"))
+    return found
 
 
 def _misfit(misfit: env.Misfit) -> CheckMessage:

@@ -14,6 +14,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "emulated": settings.COZE_EMULATED,
         "allow_signup": settings.ALLOW_SIGNUP,
         "seen_until": _seen_until(request),
+        "allow_visitors": settings.ALLOW_VISITORS,
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 
@@ -42,6 +42,14 @@ class Counter:
         granted = await self._moving.hit(item, name)
         window = await self._moving.get_window_stats(item, name)
         return _allowance(window.reset_time, granted=granted, limit=limit, remaining=window.remaining)
+
+    async def hit_in_hour(self, name: str, *, limit: int) -> float:
+        """Once more, of `limit` in any hour; returns in how many seconds to try again, 0 when it was granted."""
+        item = RateLimitItemPerHour(limit, namespace="hourly")
+        if await self._moving.hit(item, name):
+            return 0.0
+        window = await self._moving.get_window_stats(item, name)
+        return max(1.0, window.reset_time - time.time())
 
     async def take(self, name: str, *, amount: int, limit: int) -> Allowance:
         """So much more in the running minute, unless it would be too much; then nothing is counted."""

@@ -124,6 +124,25 @@ DIAGNOSTICS_TOKEN = env.text("DIAGNOSTICS_TOKEN")
 CHARGE_CHAT: bool = env.bool("CHARGE_CHAT", default=False)
 
 ALLOW_SIGNUP: bool = env.bool("ALLOW_SIGNUP", default=True)
+EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
+
+# --- Visitors -----------------------------------------------------------------------------------------
+# Talking without an account: by default where an account that nobody confirms would do as well. A personal access token
+# serves one person alone.
+ALLOW_VISITORS: bool = env.bool(
+    "ALLOW_VISITORS",
+    default=ALLOW_SIGNUP and EMAIL_VERIFICATION != "mandatory" and not COZE_ACCESS_TOKEN,
+)
+# New visitors of one address (IPv6: of one /64) in any hour.
+VISITORS_PER_HOUR = env.whole("VISITORS_PER_HOUR", default=60, least=1)
+# How long a visitor stays after its tab has said that it closes, and after its tab was heard last.
+VISIT_GRACE_SECONDS = 600
+VISIT_IDLE_SECONDS = 24 * 3600
+# Sites that may show the chat in a frame: https://www.example.com
+WIDGET_ORIGINS = env.texts("WIDGET_ORIGINS")
+# How long an access token lives that a page gets for Coze's Web Chat SDK; 0: none is given out.
+WEB_SDK_TOKEN_SECONDS = env.whole("WEB_SDK_TOKEN_SECONDS", default=900, most=86_399)
+WEB_SDK_TOKENS_PER_MINUTE = 10
 
 # --- The audit trail ----------------------------------------------------------------------------------
 # How long an event is kept at least; the database refuses to delete it before.
@@ -171,6 +190,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.visitors.VisitorMiddleware",
     "cozechat.access.note_asker",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -247,7 +267,7 @@ LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
+ACCOUNT_EMAIL_VERIFICATION = EMAIL_VERIFICATION
 # With optional verification `True` would still answer "already registered" at sign-up.
 ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_USERNAME_VALIDATORS = "accounts.forms.USERNAME_VALIDATORS"

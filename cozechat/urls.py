@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("conversations.urls")),
     path("", include("conversations.sharing.urls")),
     path("accounts/", include("accounts.urls")),
+    path("api/", include("accounts.api_urls")),
     path("accounts/keys/", include("cozechat.gateway.pages.urls")),
     path("accounts/balance/redeem/", redeem, name="redeem_code"),  # type: ignore[arg-type]  # the stubs know no coroutines here
     path("accounts/", include("cozechat.usage.pages.urls")),

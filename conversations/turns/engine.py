@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from conversations.live import LiveTurn
 from conversations.models import Turn
 from conversations.outboxes import Hub, Outbox
-from conversations.turns import answering, ending, failures, mirroring, saving, visits
+from conversations.turns import answering, ending, failures, inheriting, mirroring, saving, visits
 from conversations.turns.beginning import Begun
 from conversations.turns.chores import forget_closed_shares, repeat
 from conversations.turns.ending import End, stored_end
@@ -35,6 +35,7 @@ SAVE_EVERY = LOOK_EVERY = 1.0
 CLAIM_EVERY = 2.0
 QUEUES_EVERY = 5.0
 LOGINS_EVERY, SHARES_EVERY = 30.0, 600.0
+VISITS_EVERY = 10.0
 _LEAVE_WITHIN = 4.0
 
 R = TypeVar("R")
@@ -102,6 +103,7 @@ class Engine:
                 (LOGINS_EVERY, partial(visits.look_again, self.hub)),
                 (SHARES_EVERY, forget_closed_shares),
                 (mirroring.EVERY, self.mirror.work),
+                (VISITS_EVERY, partial(inheriting.look_after_visits, self.news)),
             )
             self._chores = [
                 self.loop.create_task(repeat(chore, every=every), context=logs.context_of())

@@ -7,7 +7,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AccessToken, User
+from accounts import visits
+from accounts.models import AccessToken, User, Visit
 from cozechat.catalog.models import CozeApp
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +93,21 @@ def test_a_user_can_be_made_in_the_admin(staff):
     staff.post("/admin/accounts/user/add/", {**form, "usable_password": "true"})
 
     assert User.objects.get(username="erin").session_name.startswith("u_")
+
+
+def test_staff_see_visitors_and_remove_those_whose_visit_is_over(staff, alice):
+    living, over = visits.begin(), visits.begin()
+    Visit.objects.filter(visitor=over.visitor).update(ends_at=timezone.now() - timedelta(seconds=1))
+    names = {visit: visit.visitor.username for visit in (living, over)}
+
+    assert names[over] not in staff.get("/admin/accounts/user/?visit=living").content.decode()
+    page = staff.get("/admin/accounts/user/?visit=over").content.decode()
+    assert names[over] in page and names[living] not in page and living.shown not in page
+    assert staff.get("/admin/accounts/user/?visit=rubbish").status_code == 200
+    chosen = [living.visitor.pk, over.visitor.pk, alice.pk]
+    staff.post(
+        "/admin/accounts/user/",
+        {"action": "remove_visitors_whose_visit_is_over", "_selected_action": chosen},
+    )
+    assert set(User.objects.filter(pk__in=chosen)) == {living.visitor, alice}
+    assert staff.get(f"/admin/accounts/user/{living.visitor.pk}/change/").status_code == 200

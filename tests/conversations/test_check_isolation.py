@@ -76,7 +76,14 @@ def test_a_coze_that_isolates_passes_and_nothing_is_left_behind(transactional_db
     assert (found["outcome"], found["exit_code"], found["base_url"]) == ("isolated", 0, running.base_url)
     assert {probe["outcome"] for probe in found["probes"]} == {"isolated"}
     names = [probe["name"] for probe in found["probes"]]
-    assert {name.split(":")[0] for name in names} == {"talk", "here", "gateway", "coze", "control"}
+    assert {name.split(":")[0] for name in names} == {
+        "talk",
+        "here",
+        "visitors",
+        "gateway",
+        "coze",
+        "control",
+    }
     assert sum(name.startswith("control:") for name in names) == 4
     assert len(names) == len(set(names)) > 30
     assert len(set(found["users"])) == 2

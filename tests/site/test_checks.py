@@ -290,3 +290,24 @@ def test_the_limits_that_are_promised_are_the_defaults(monkeypatch):
     assert (read["TURNS_PER_MINUTE"], read["TURNS_BURST"], read["TURNS_PER_DAY"]) == (60, 10, 0)
     assert (read["COZE_POOL_SIZE"], read["COZE_CONNECT_TIMEOUT"]) == (100, 2.5)
     assert (read["TURN_CONTENT_LIMIT"], read["TURNS_AT_ONCE"]) == (32_768, 8)
+
+
+@pytest.mark.parametrize(
+    ("origins", "visitors", "code"),
+    [
+        (["https://www.example.com", "http://127.0.0.1:8191", "https://[::1]:8443"], True, ""),
+        ([], False, ""),
+        (["https://www.example.com"], False, "cozechat.W060"),
+        (["www.example.com"], True, "cozechat.E060"),
+        (["https://www.example.com/"], True, "cozechat.E060"),
+        (["https://www.example.com/shop"], True, "cozechat.E060"),
+        (["https://*.example.com"], True, "cozechat.E060"),
+        (["*"], True, "cozechat.E060"),
+        (["'self'"], True, "cozechat.E060"),
+        (["https://"], True, "cozechat.E060"),
+        (["https://a.example; script-src *"], True, "cozechat.E060"),
+    ],
+)
+def test_sites_that_may_show_the_chat_are_named_one_by_one(whole, origins, visitors, code):
+    whole.WIDGET_ORIGINS, whole.ALLOW_VISITORS = origins, visitors
+    assert set(found()) == ({code} if code else set())

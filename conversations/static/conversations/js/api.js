@@ -1,17 +1,26 @@
-// JSON over HTTP with the login cookie and the CSRF header.
+// JSON over HTTP: with the login cookie and the CSRF header, or with a visitor's pass and no cookie at all.
 
-const token = document.querySelector('meta[name="csrf-token"]').content;
+const token = document.querySelector('meta[name="csrf-token"]')?.content;
+let pass = null;
 
-/** The parsed answer (null for 204). Throws an Error with `status` for anything but success. */
+/** From now on a visitor's pass is shown. */
+export const show = (shown) => (pass = shown);
+
+const identity = () => (token === undefined ? pass && { Authorization: `Visit ${pass}` } : { "X-CSRFToken": token });
+
+/** The parsed answer (null for 204). Throws an Error with `status`, and `words` to show if it has any, for anything but success. */
 async function request(path, { method = "GET", body } = {}) {
   const response = await fetch(path, {
     method,
-    headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token },
+    headers: { Accept: "application/json", "Content-Type": "application/json", ...identity() },
     body: body === undefined ? undefined : JSON.stringify(body),
-    credentials: "same-origin",
+    credentials: token === undefined ? "omit" : "same-origin",
     signal: AbortSignal.timeout(20_000),
   });
-  if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status });
+  if (!response.ok) {
+    const words = (await response.json().catch(() => null))?.error?.message;
+    throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status, words });
+  }
   return response.status === 204 ? null : response.json();
 }
 
@@ -26,4 +35,14 @@ export function listMessages(id, { before, limit = 50 } = {}) {
   const query = new URLSearchParams({ limit });
   if (before) query.set("before", before);
   return request(`${one(id)}/messages?${query}`);
+}
+
+export const beginVisit = (language) => request("/api/visit", { method: "POST", body: { language } });
+export const lookAtVisit = () => request("/api/visit");
+export const endVisit = () => request("/api/visit", { method: "DELETE" });
+export const claimVisit = (shown) => request("/api/visit/claim", { method: "POST", body: { pass: shown } });
+
+/** Said while the page goes: nobody waits for an answer. */
+export function leaveVisit() {
+  fetch("/api/visit/leave", { method: "POST", headers: identity(), credentials: "omit", keepalive: true }).catch(() => {});
 }

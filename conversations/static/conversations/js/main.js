@@ -1,11 +1,13 @@
 // The chat page: reads its configuration, joins the parts, and routes frames, keys and addresses.
 
+import { addressed, pathOf } from "./address.js";
 import { codeOf, copy } from "./code.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
 import { OpenConversation } from "./conversation.js";
 import { byId } from "./dom.js";
 import { Drafts } from "./drafts.js";
+import { setUpFrame } from "./frame.js";
 import { ConversationMenu, setUpAccountMenu } from "./menu.js";
 import { sourceOf, startWaitingClock } from "./message.js";
 import { toast } from "./notices.js";
@@ -20,18 +22,19 @@ import { Store } from "./store.js";
 import { text } from "./strings.js";
 import { Thread } from "./thread.js";
 import { Unsent } from "./unsent.js";
+import { claimKept, forget, identified, setUpLeaving } from "./visitor.js";
 
-const config = JSON.parse(byId("page-config").textContent);
+const config = await identified(JSON.parse(byId("page-config").textContent));
 const siteTitle = document.title.split("·").at(-1).trim();
-const { user } = config;
-const store = new Store(user);
+const { user, pass, visiting, framed } = config;
+const store = new Store(user, { inTab: visiting });
 const drafts = new Drafts({ user, store });
 const overlay = setUpOverlay();
 let wasOnline = false;
 const menu = new ConversationMenu({ onChoose: choose });
 const thread = new Thread({ onOlder: () => open.older() });
 const banner = new Banner({ onRetry: () => socket.connect(), waiting: () => outbox.all().length });
-const socket = new Socket({ path: config.socket_path, user, onFrame: route, onState: connection });
+const socket = new Socket({ path: config.socket_path, user, pass, onFrame: route, onState: connection });
 const quota = new Quota(config);
 const isOnline = () => socket.online;
 const send = (frame) => socket.send(frame);
@@ -69,7 +72,10 @@ const session = new Session({
   user,
   waiting: () => outbox.all().length > 0 || drafts.any(),
   leave: () => outbox.clear(),
+  onEnd: () => visiting && forget(),
+  alone: visiting,
 });
+const frame = framed && setUpFrame(config, { focus: () => composer.focus() });
 const composer = new Composer({
   drafts,
   conversation: config.conversation,
@@ -97,8 +103,21 @@ function connection(state) {
   }
   open.open();
   if (wasOnline) sidebar.refresh();
+  else arriveFirst();
   wasOnline = true;
   sender.pump();
+}
+
+/** A visitor's page comes without its list; a member may have been a visitor in this tab a moment ago. */
+async function arriveFirst() {
+  const left = visiting ? "" : await claimKept();
+  if (left === null) return;
+  await sidebar.refresh();
+  const newest = document.querySelector(".conversation")?.dataset.id;
+  if (open.id) arrive(open.id, { push: false });
+  if (left && sidebar.titleOf(left)) go(left);
+  else if (framed && newest && !open.id && !open.busy) go(newest);
+  if (left) toast(text("chats_kept"));
 }
 
 /** "rename" happens in the list, so the list must be in sight. */
@@ -147,8 +166,9 @@ function showTitle(title) {
 
 /** Address, title and marks for the conversation that is now shown. */
 function arrive(id, { push }) {
-  const path = id ? `/c/${id}/` : "/";
-  if (push && location.pathname !== path) history.pushState(null, "", path);
+  const path = pathOf(id);
+  // A frame shares its steps back with the page around it, which has its own.
+  if (push && !framed && location.pathname !== path) history.pushState(null, "", path);
   sidebar.select(id);
   showTitle(id ? sidebar.titleOf(id) : "");
   byId("conversation-more").hidden = !id;
@@ -173,8 +193,7 @@ for (const link of document.querySelectorAll("[data-new]")) {
   });
 }
 addEventListener("popstate", () => {
-  const id = /^\/c\/([0-9a-f-]{36})\/$/.exec(location.pathname)?.[1] ?? null;
-  if (!go(id, { push: false, chat: history.state?.chat })) location.reload();
+  if (!go(addressed(), { push: false, chat: history.state?.chat })) location.reload();
 });
 byId("greeting").addEventListener("click", (event) => {
   const { suggestion } = event.target.closest("[data-suggestion]")?.dataset ?? {};
@@ -197,9 +216,11 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
   if (document.querySelector("dialog[open], :popover-open") || overlay.close()) return;
   if (open.busy) open.stop();
+  else frame?.close();
 });
 
 setUpAccountMenu();
+if (visiting) setUpLeaving(config, () => open.id);
 startWaitingClock(thread.list);
 open.attach(composer);
 if (config.turn) open.begin(config.turn);
@@ -213,7 +234,7 @@ function resume() {
   if (!open.id) {
     const named = outbox.conversationOf(open.chat);
     const left = outbox.all().findLast(({ conversation }) => !conversation);
-    if (named) location.replace(`/c/${named}/`);
+    if (named) location.replace(pathOf(named));
     else if (left && !outbox.of(open.chat).length) open.chat = laneOf(left);
   }
   open.asking.show();

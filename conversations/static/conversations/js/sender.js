@@ -13,9 +13,22 @@ export function retryTime({ code, retry_after: after }, { tries = 0, now = Date.
   return now + (after === undefined ? backoff(tries, random) : after * 1_000);
 }
 
-/** Runs `act` while no other tab holds the name; without Web Locks the server's unique client_id is the guard. */
-function alone(name, signal, act) {
-  return navigator.locks ? navigator.locks.request(name, { signal }, act) : act();
+/**
+ * Runs `act` while no other tab holds the name. Where there are no Web Locks, or a frame without cookies may not use
+ * them, the server's unique client_id is the guard.
+ */
+async function alone(name, signal, act) {
+  let begun = false;
+  const hold = () => {
+    begun = true;
+    return act();
+  };
+  try {
+    return await (navigator.locks ? navigator.locks.request(name, { signal }, hold) : act());
+  } catch (error) {
+    if (begun || error.name !== "SecurityError") throw error;
+    return act();
+  }
 }
 
 export class Sender {

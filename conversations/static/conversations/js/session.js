@@ -5,12 +5,18 @@ import { byId } from "./dom.js";
 
 export class Session {
   #user;
-  #channel = new BroadcastChannel("cozechat:session");
+  #onEnd;
+  #channel;
   #ended = false;
 
-  /** `leave()` clears what is kept here; `waiting()` tells whether anything would be lost by it. */
-  constructor({ user, leave, waiting }) {
+  /**
+   * `leave()` clears what is kept here; `waiting()` tells whether anything would be lost by it; `onEnd()` hears that the
+   * log-in is over. A visitor's is nobody else's business (`alone`).
+   */
+  constructor({ user, leave, waiting, onEnd = () => {}, alone = false }) {
     this.#user = user;
+    this.#onEnd = onEnd;
+    this.#channel = new BroadcastChannel(alone ? `cozechat:session:${user}` : "cozechat:session");
     // A page that was opened tells those that are signed out who has signed in.
     this.#channel.postMessage({ user });
     this.#channel.onmessage = ({ data }) => this.#ended && this.#arrived(data.user);
@@ -30,6 +36,7 @@ export class Session {
     if (name === "online") this.#reveal();
     else if (name === "signed_out") {
       this.#ended = true;
+      this.#onEnd();
       this.hide();
       showSignedOut();
     } else if (name === "other_user") this.#arrived(null);

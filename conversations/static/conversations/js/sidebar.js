@@ -1,5 +1,6 @@
 // The list of conversations: kept in order, renamed in place, an overlay on narrow screens.
 
+import { pathOf } from "./address.js";
 import { deleteConversation, listConversations, renameConversation } from "./api.js";
 import { confirmDelete } from "./dialogs.js";
 import { byId, element, fromTemplate } from "./dom.js";
@@ -60,7 +61,7 @@ export class Sidebar {
   #make(id) {
     const item = fromTemplate("conversation-item");
     item.dataset.id = id;
-    item.querySelector(".conversation-link").href = `/c/${id}/`;
+    item.querySelector(".conversation-link").href = pathOf(id);
     item.querySelector(".conversation-link").textContent = text("new_chat");
     return item;
   }

@@ -18,6 +18,7 @@ export function backoff(attempt, random = Math.random) {
 export class Socket {
   #path;
   #user;
+  #pass;
   #onFrame;
   #onState;
   #socket = null;
@@ -28,13 +29,15 @@ export class Socket {
   #greeted = false;
 
   /**
-   * `user` is whose page this is: a socket of somebody else closes before it says or hears anything.
+   * `user` is whose page this is: a socket of somebody else closes before it says or hears anything. `pass` is a
+   * visitor's, who has no cookie; a handshake can carry it as a subprotocol only.
    * `onState` hears {name, retryAt?}: "connecting", "online", "lost", "asleep", "signed_out", "other_user" or
    * "refused".
    */
-  constructor({ path, user, onFrame, onState }) {
+  constructor({ path, user, pass, onFrame, onState }) {
     this.#path = path;
     this.#user = user;
+    this.#pass = pass;
     this.#onFrame = onFrame;
     this.#onState = onState;
     document.addEventListener("visibilitychange", () => document.hidden || this.check());
@@ -60,7 +63,8 @@ export class Socket {
     this.#onState({ name: "connecting" });
     this.#socket?.close();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}${this.#path}`);
+    const protocols = this.#pass ? ["cozechat.visit", this.#pass] : [];
+    const socket = new WebSocket(`${scheme}://${location.host}${this.#path}`, protocols);
     this.#socket = socket;
     // A socket that was replaced has nothing more to say.
     const mine = (act) => (event) => socket === this.#socket && act(event);

@@ -145,9 +145,10 @@ export class Store {
   #user;
   #chosen;
 
-  constructor(user) {
+  /** What must not outlive its tab is kept by the tab alone (`inTab`). */
+  constructor(user, { inTab = false } = {}) {
     this.#user = user;
-    this.#chosen = this.#open();
+    this.#chosen = inTab ? Promise.resolve(new TabStore(user)) : this.#open();
   }
 
   async #open() {
