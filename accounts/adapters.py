@@ -8,11 +8,12 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts import visits
+from accounts import haste, visits
 from accounts.languages import remember_language
 from cozechat.encryption import decrypt, encrypt
 
@@ -39,6 +40,14 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **kwargs)
         remember_language(response, language=user.language)
         return response
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuse a password after too many wrong ones, and say when the next one may be tried."""
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            key = self._get_login_attempts_cache_key(request, **credentials)
+            raise ValidationError(haste.guess_refusal(request, key=key)) from None
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # By name alone anybody could lock Alice out from afar (OWASP ASVS 6.3.1); what one address may try

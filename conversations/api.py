@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.haste import unhurried
 from accounts.models import User
 from conversations import exporting, listing, turns
 from conversations.forms import RenameForm
@@ -37,14 +38,15 @@ def _bad_request(message: str = "") -> JsonResponse:
 
 
 def _signed_in(view: View[P]) -> View[P]:
-    """401 as JSON for whoever is not logged in: a script cannot use a log-in page."""
+    """401 as JSON for whoever is not logged in: a script cannot use a log-in page. 429 for who asks too fast."""
+    unhurried_view = unhurried(view)
 
     @wraps(view)
     @never_cache
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not isinstance(request.user, User):
             return _problem(401, "signed_out", _("Sign in first."))
-        return view(request, *args, **kwargs)
+        return unhurried_view(request, *args, **kwargs)
 
     return guarded
 

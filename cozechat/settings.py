@@ -93,6 +93,8 @@ TURNS_AT_ONCE = env.whole("TURNS_AT_ONCE", default=8, least=1, most=10_000)
 TURNS_PER_MINUTE = env.whole("TURNS_PER_MINUTE", default=60)
 TURNS_BURST = env.whole("TURNS_BURST", default=10, least=1, most=10_000)
 TURNS_PER_DAY = env.whole("TURNS_PER_DAY", default=0)
+# For how long a first question that its owner asks again is answered from that owner's own earlier turn. 0: never.
+ANSWER_CACHE_SECONDS = env.whole("ANSWER_CACHE_SECONDS", default=0, most=86_400)
 # Requests of one user to /api/, in the same way.
 API_PER_MINUTE = env.whole("API_PER_MINUTE", default=300)
 API_BURST = env.whole("API_BURST", default=60, least=1, most=10_000)
@@ -232,7 +234,13 @@ REDIS_URL = env.text("REDIS_URL")
 CACHES: dict[str, dict[str, Any]]
 CHANNEL_LAYERS: dict[str, dict[str, Any]]
 if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {
+        "default": {
+            "BACKEND": "cozechat.patience.PatientCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+        }
+    }
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

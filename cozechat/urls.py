@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.haste import unhurried
 from cozechat.monitoring.app_test import test_coze_app
 from cozechat.tries import limited
 from cozechat.usage.pages import api, balance
@@ -14,6 +15,9 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 
 redeem = limited(balance.redeem, name="redeem", limit=10, refusal=balance.too_many_codes)
 
+# allauth looks for it here when somebody has tried too often.
+handler429 = "accounts.haste.too_many_tries"
+
 urlpatterns = [
     path("", include("conversations.urls")),
     path("", include("conversations.sharing.urls")),
@@ -22,7 +26,7 @@ urlpatterns = [
     path("accounts/keys/", include("cozechat.gateway.pages.urls")),
     path("accounts/balance/redeem/", redeem, name="redeem_code"),  # type: ignore[arg-type]  # the stubs know no coroutines here
     path("accounts/", include("cozechat.usage.pages.urls")),
-    path("api/me/usage", api.my_usage, name="my_usage"),
+    path("api/me/usage", unhurried(api.my_usage), name="my_usage"),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/catalog/cozeapp/<int:pk>/test/", admin.site.admin_view(test_coze_app), name="test_coze_app"),

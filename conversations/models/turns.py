@@ -96,6 +96,9 @@ class Turn(models.Model):
     seq = models.PositiveIntegerField(_("deltas sent"), default=0, editable=False)
     withdrawn = models.BooleanField(_("withdrawn"), default=False, db_default=False, editable=False)
 
+    # Its answer was given again from an earlier turn of its owner's: Coze was not asked.
+    cached = models.BooleanField(_("from an earlier answer"), default=False, db_default=False, editable=False)
+
     lease = models.UUIDField(_("lease"), null=True, editable=False)
     lease_until = models.DateTimeField(_("leased until"), null=True, editable=False)
 

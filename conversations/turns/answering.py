@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from accounts import signing_in, tokens
 from conversations.models import Turn
-from conversations.turns import counterparts, questions, retrying, saving, tools, words
+from conversations.turns import counterparts, questions, recalling, retrying, saving, tools, words
 from conversations.turns.executing import Execution, RunFailed
 from conversations.turns.retrying import Retries
 from conversations.turns.running import RunningTurn
@@ -45,6 +45,8 @@ async def answer(running: RunningTurn) -> Turn.Status:
     Raises CozeError. Asked again is only after a refusal before anything ran, so nothing can run twice: see
     `retrying` for what is worth a second attempt, and `counterparts` for a conversation that Coze has lost.
     """
+    if await recalling.recall(running):
+        return Turn.Status.CANCELED if running.stopped else Turn.Status.COMPLETED
     asking = _Asking(running)
     retries = Retries()
     with signing_in.attempt(running.assistant.app) as sign_in:

@@ -32,7 +32,8 @@ class Begun:
     """A turn in the database, with what its engine needs.
 
     `replayed`: it was there already. `is_held`: money was set aside for it. `is_counted`: its owner has one question
-    less today. `refused`: it waited, and ended when its turn came, because nothing was left to pay for it.
+    less today. `is_free`: the site asks for itself. `refused`: it waited, and ended when its turn came, because
+    nothing was left to pay for it.
     """
 
     turn: Turn
@@ -43,6 +44,7 @@ class Begun:
     replayed: bool = False
     is_held: bool = False
     is_counted: bool = False
+    is_free: bool = False
     refused: NotCovered | None = None
 
     @property
@@ -160,6 +162,7 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
         question=question,
         answer=answer,
         is_counted=bool(per_day),
+        is_free=is_free,
     )
 
 

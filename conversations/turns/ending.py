@@ -113,6 +113,7 @@ def _ended(running: RunningTurn, *, status: Turn.Status, failure: Failure | None
         log_id=failure.log_id if failure else "",
         steps=len(live.steps),
         **_of_run(running, status=status),
+        cached=running.cached,
         usage={
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,

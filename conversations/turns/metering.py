@@ -168,7 +168,7 @@ def meter(spent: Spent, *, is_held: bool | None = None) -> None:
     One record for each turn that Coze took, whoever comes second; one that had a hold has a record anyway.
     """
     assert transaction.get_connection().in_atomic_block  # noqa: S101 - the end and its record are one
-    if not spent.taken:
+    if not spent.taken and spent.status != Turn.Status.COMPLETED:
         # Coze never heard of it: it does not count as one of its day's questions.
         TurnDay.objects.give_back(spent.turn)
     now, name = timezone.now(), request_id(spent.turn.pk)

@@ -41,6 +41,7 @@ class StoredTurn:
     interrupt: Mapping[str, Any] | None = None
     run: Mapping[str, Any] | None = None
     failed_step: str = ""
+    cached: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -80,6 +81,7 @@ def stored_turn(turn_id: uuid.UUID, *, owner: User | None = None) -> StoredTurn 
         interrupt=questions.shown(turn),
         run=wishes.run_of(turn, assistant=turn.conversation.assistant),
         failed_step=failed_node(turn.steps.all()) if turn.status == Turn.Status.FAILED else "",
+        cached=turn.cached,
     )
 
 
@@ -139,6 +141,8 @@ def terminal_frame(stored: StoredTurn, *, advice: Mapping[str, Any] | None = Non
         extra["run"] = stored.run
     if stored.status == Turn.Status.COMPLETED:
         extra["usage"] = stored.usage
+        if stored.cached:
+            extra["cached"] = True
     elif stored.status == Turn.Status.FAILED:
         extra["error"] = failure_json(stored.error_code, log_id=stored.log_id, step=stored.failed_step)
         extra["error"] |= advice or {}
@@ -218,7 +222,7 @@ def newest_messages(
 
 
 def describe_message(message: Message, *, assistant: Assistant | None = None) -> dict[str, Any]:
-    """`{id, turn, role, content, html, status, created_at, parameters?, error?, usage?, steps?, interrupt?, run?}`.
+    """`{id, turn, role, content, html, status, created_at, parameters?, error?, usage?, cached?, steps?, interrupt?, run?}`.
 
     `html` only of an answer that has ended; `turn` is null where the message came by itself.
     """
@@ -246,6 +250,8 @@ def _how_it_ended(turn: Turn) -> dict[str, Any]:
         described["error"] = failure_json(turn.error_code, log_id=turn.log_id, step=failed_node(steps))
     if turn.total_tokens:
         described["usage"] = _usage(turn)
+    if turn.cached:
+        described["cached"] = True
     shown = [step.described(turn_runs=turn.is_running) for step in steps]
     return described | ({"steps": shown} if shown else {})
 

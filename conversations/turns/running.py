@@ -47,6 +47,8 @@ class RunningTurn:
     stream: Reading | None = None
     # The reading loop looks at this after every event; nothing is ever cancelled in flight.
     stopped: bool = False
+    # The answer is an earlier one of the owner's: Coze is not asked.
+    cached: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -56,7 +58,8 @@ class RunningTurn:
     @property
     def taken(self) -> bool:
         """Whether Coze has begun with it."""
-        return bool(self.posted or self.accepted or self.coze_chat_id or self.live.length or self.usage)
+        begun = self.posted or self.accepted or self.coze_chat_id or self.live.length or self.usage
+        return bool(begun) and not self.cached
 
     @property
     def goes_on_alone(self) -> bool:

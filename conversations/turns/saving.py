@@ -103,6 +103,7 @@ def save_end(
         ended = Turn.objects.leased(running.lease).update(
             status=status,
             seq=running.live.seq,
+            cached=running.cached,
             lease=None,
             lease_until=None,
             ended_at=now,

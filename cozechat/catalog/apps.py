@@ -11,3 +11,9 @@ class CatalogConfig(AppConfig):
     label = "catalog"
     verbose_name = _("Coze")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """The pools of connections are watched from the start."""
+        from cozechat.catalog import clients  # noqa: PLC0415 - its models need the apps
+
+        clients.show_gauges()

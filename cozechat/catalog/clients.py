@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
+from cozechat import counters
 from cozechat.catalog.environment import credentials_of
 from cozechat.catalog.models import CozeApp
 from cozechat.catalog.tools import close_kai
@@ -67,6 +68,23 @@ def connections_taken() -> tuple[int, int]:
         sum(numbers) for numbers in zip((0, 0), *(client.taken for client in each), strict=True)
     )
     return calls, streams
+
+
+def _waiting(which: int) -> int:
+    every = [client for clients in list(_loops.values()) for client in _all_of(clients)]
+    return sum(client.waiting[which] for client in every)
+
+
+def _all_of(clients: _LoopClients) -> list[CozeClient]:
+    return [*clients.retired, *(client for _credentials, client in list(clients.current.values()))]
+
+
+def show_gauges() -> None:
+    """Let whoever watches see the pools: how long the lines are, and how many connections an app may have."""
+    counters.gauge("connections_waiting", read=lambda: _waiting(0))
+    counters.gauge("streams_waiting", read=lambda: _waiting(1))
+    counters.gauge("connections_most", read=lambda: settings.COZE_POOL_SIZE)
+    counters.gauge("streams_most", read=lambda: settings.COZE_STREAM_POOL_SIZE)
 
 
 async def close_clients() -> None:

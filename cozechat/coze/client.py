@@ -69,6 +69,11 @@ class CozeClient:
         """How many connections calls have now, and how many streams."""
         return self._transport.taken
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many calls wait for a connection, and how many streams."""
+        return self._transport.waiting
+
     async def aclose(self) -> None:
         """Close every connection; what still runs fails."""
         await self._transport.aclose()

@@ -23,6 +23,11 @@ class Slots:
         """How many are in use."""
         return self._size - self._free
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return sum(not turn.done() for turn in list(self._waiting))
+
     async def take(self) -> None:
         """A slot, in the order of asking; it has to be given back. Raises NoFreeConnection."""
         if self._free:

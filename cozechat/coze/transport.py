@@ -159,6 +159,11 @@ class Transport:
         """How many connections calls have now, and how many streams."""
         return self._call_slots.taken, self._stream_slots.taken
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many calls wait for a connection, and how many streams."""
+        return self._call_slots.waiting, self._stream_slots.waiting
+
     def failure_within(self, error: Exception) -> CozeError:
         """Our error for one of httpx's within an answer; raises what is none of httpx's."""
         if not isinstance(error, FAILURES):

@@ -21,6 +21,23 @@ async def test_one_too_many_waits_for_the_first_who_gives_back():
     assert order == ["a", "b", "c"]
 
 
+async def test_how_many_are_taken_and_wait_can_be_seen():
+    slots = Slots(2, patience=5)
+    for _each in range(2):
+        await slots.take()
+    waiting = asyncio.ensure_future(slots.take())
+    await asyncio.sleep(0)
+    assert (slots.taken, slots.waiting) == (2, 1)
+    slots.give()
+    await waiting
+    assert (slots.taken, slots.waiting) == (2, 0)
+    waiting = asyncio.ensure_future(slots.take())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert slots.waiting == 0
+
+
 async def test_who_waits_too_long_is_told_so_and_takes_nothing_along():
     slots = Slots(1, patience=0.05)
     await slots.take()
