@@ -140,9 +140,7 @@ def terminal_frame(stored: StoredTurn, *, advice: Mapping[str, Any] | None = Non
     if stored.run:
         extra["run"] = stored.run
     if stored.status == Turn.Status.COMPLETED:
-        extra["usage"] = stored.usage
-        if stored.cached:
-            extra["cached"] = True
+        extra |= {"usage": stored.usage, **({"cached": True} if stored.cached else {})}
     elif stored.status == Turn.Status.FAILED:
         extra["error"] = failure_json(stored.error_code, log_id=stored.log_id, step=stored.failed_step)
         extra["error"] |= advice or {}
@@ -222,7 +220,7 @@ def newest_messages(
 
 
 def describe_message(message: Message, *, assistant: Assistant | None = None) -> dict[str, Any]:
-    """`{id, turn, role, content, html, status, created_at, parameters?, error?, usage?, cached?, steps?, interrupt?, run?}`.
+    """{id, turn, role, content, html, status, created_at, parameters?, error?, usage?, cached?, steps?, interrupt?, run?}
 
     `html` only of an answer that has ended; `turn` is null where the message came by itself.
     """
@@ -250,8 +248,7 @@ def _how_it_ended(turn: Turn) -> dict[str, Any]:
         described["error"] = failure_json(turn.error_code, log_id=turn.log_id, step=failed_node(steps))
     if turn.total_tokens:
         described["usage"] = _usage(turn)
-    if turn.cached:
-        described["cached"] = True
+    described |= {"cached": True} if turn.cached else {}
     shown = [step.described(turn_runs=turn.is_running) for step in steps]
     return described | ({"steps": shown} if shown else {})
 
