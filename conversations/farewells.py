@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts import belongings
 from accounts.models import User
 from conversations.models import Conversation, CozeLeftover, Turn
 from conversations.turns import metering
@@ -12,13 +13,14 @@ from conversations.turns.engine import from_thread
 
 def note_what_is_left(*, instance: User, **_: Any) -> None:
     """Receiver of `pre_delete`: afterwards nobody could say any more what belonged to this user, or what it cost."""
-    _lock(owner=instance)
+    lock(owner=instance)
     metering.meter_running(owner=instance)
     rows = Conversation.objects.filter(owner=instance).exclude(coze_conversation_id="")
+    own = list(rows.values_list("assistant__app_id", "coze_conversation_id"))
     CozeLeftover.objects.bulk_create(
         [
             CozeLeftover(app_id=app_id, session_name=instance.session_name, coze_conversation_id=coze_id)
-            for app_id, coze_id in rows.values_list("assistant__app_id", "coze_conversation_id")
+            for app_id, coze_id in (*own, *belongings.at_coze(instance))
         ],
         ignore_conflicts=True,
     )
@@ -27,7 +29,7 @@ def note_what_is_left(*, instance: User, **_: Any) -> None:
     transaction.on_commit(lambda: from_thread(lambda engine: engine.mirror.wake()))
 
 
-def _lock(*, owner: User) -> None:
+def lock(*, owner: User) -> None:
     """Turns, then conversations, both before any hold or account: as whoever ends a turn or begins one."""
     for rows in (Turn.objects.filter(status__in=Turn.OPEN), Conversation.objects.all()):
         list(rows.filter(owner=owner).select_for_update().order_by("pk").values_list("pk"))

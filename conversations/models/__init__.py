@@ -3,6 +3,7 @@
 from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
 from conversations.models.days import TurnDay
 from conversations.models.messages import Message, MessageQuerySet
+from conversations.models.receipts import DeletionReceipt, ReceiptLine
 from conversations.models.shares import Share, ShareQuerySet
 from conversations.models.steps import Step
 from conversations.models.turns import Turn, TurnQuerySet
@@ -12,8 +13,10 @@ __all__ = [
     "Conversation",
     "ConversationQuerySet",
     "CozeLeftover",
+    "DeletionReceipt",
     "Message",
     "MessageQuerySet",
+    "ReceiptLine",
     "Share",
     "ShareQuerySet",
     "Step",

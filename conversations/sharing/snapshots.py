@@ -17,6 +17,8 @@ from accounts.models import User
 from conversations import rendering
 from conversations.models import Conversation, Message, Share
 from conversations.turns import newest_messages
+from cozechat.audit.models import Verb
+from cozechat.audit.recording import record
 
 # A longer conversation is shared from its end.
 MOST_MESSAGES = 2_000
@@ -72,6 +74,7 @@ def make(user: User, conversation: Conversation, *, days: int, now: datetime) ->
         User.objects.select_for_update().get(pk=user.pk)
         if Share.objects.owned_by(user).open(now=now).count() >= MOST_SHARES:
             raise TooManyShares
+        _record(Verb.SHARED, user, conversation_id=conversation.pk)
         return Share.objects.create(
             conversation=conversation,
             owner=user,
@@ -114,8 +117,16 @@ def html_of(share: Share) -> list[dict[str, Any]]:
 def revoke(user: User, share_id: uuid.UUID) -> bool:
     """Take a link back: from now on it opens nothing, and what it showed is removed. False if it is not theirs."""
     found = Share.objects.owned_by(user).filter(pk=share_id)
-    found.filter(revoked_at=None).update(revoked_at=timezone.now(), messages=[], token="")
-    return found.exists()
+    with transaction.atomic():
+        share = found.first()
+        if found.filter(revoked_at=None).update(revoked_at=timezone.now(), messages=[], token="") and share:
+            _record(Verb.UNSHARED, user, conversation_id=share.conversation_id)
+    return share is not None
+
+
+def _record(verb: Verb, user: User, *, conversation_id: uuid.UUID) -> None:
+    kind, object_id = "conversations.conversation", str(conversation_id)
+    record(verb, subject_id=user.pk, actor_id=user.pk, kind=kind, object_id=object_id)
 
 
 def shares_of(user: User) -> Sequence[Share]:

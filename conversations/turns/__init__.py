@@ -8,7 +8,7 @@ from conversations.turns.beginning import Begun, begin
 from conversations.turns.changes import delete_conversation, rename_conversation
 from conversations.turns.engine import Engine, engine, hub
 from conversations.turns.pacing import turns_today
-from conversations.turns.reading import describe_conversation, newest_messages
+from conversations.turns.reading import describe_conversation, describe_message, newest_messages
 from conversations.turns.receiving import (
     NoConversation,
     Receipt,
@@ -33,6 +33,7 @@ __all__ = [
     "begin",
     "delete_conversation",
     "describe_conversation",
+    "describe_message",
     "edit",
     "engine",
     "hub",

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from conversations.live import LiveTurn
 from conversations.models import Turn
 from conversations.outboxes import Hub, Outbox
-from conversations.turns import answering, ending, failures, inheriting, mirroring, saving, visits
+from conversations.turns import answering, ending, failures, inheriting, mirroring, saving, sweeping, visits
 from conversations.turns.beginning import Begun
 from conversations.turns.chores import forget_closed_shares, repeat
 from conversations.turns.ending import End, stored_end
@@ -104,6 +104,7 @@ class Engine:
                 (SHARES_EVERY, forget_closed_shares),
                 (mirroring.EVERY, self.mirror.work),
                 (VISITS_EVERY, partial(inheriting.look_after_visits, self.news)),
+                (sweeping.EVERY, sweeping.sweep),
             )
             self._chores = [
                 self.loop.create_task(repeat(chore, every=every), context=logs.context_of())

@@ -3,8 +3,11 @@
 import logging
 from itertools import groupby
 
+from django.db import transaction
+from django.utils import timezone
+
 from accounts import tokens
-from conversations.models import CozeLeftover
+from conversations.models import CozeLeftover, DeletionReceipt, ReceiptLine
 from cozechat import database
 from cozechat.catalog.clients import coze_client
 from cozechat.catalog.models import CozeApp
@@ -37,8 +40,28 @@ async def _clear(app: CozeApp, session_name: str, leftovers: list[CozeLeftover])
     token = await tokens.farewell_token(session_name, app=app, ttl=_TTL)
     caller = Caller(token=token, session_name=session_name)
     for leftover in leftovers:
+        state = ReceiptLine.State.DELETED
         try:
             await client.delete_conversation(caller, leftover.coze_conversation_id)
         except CONVERSATION_GONE:
+            state = ReceiptLine.State.GONE
             logger.info("conversation %s was gone at Coze already", leftover.coze_conversation_id)
-        await database.run(leftover.delete)
+        await database.run(_settle, leftover, state=state)
+
+
+@transaction.atomic
+def _settle(leftover: CozeLeftover, *, state: ReceiptLine.State) -> None:
+    """Nothing is left: that stands on the receipt, if the account got one."""
+    coze_id = leftover.coze_conversation_id
+    ReceiptLine.objects.settle(app_id=leftover.app_id, coze_id=coze_id, state=state, now=timezone.now())
+    leftover.delete()
+
+
+def leave(*, app_id: int, session_name: str, coze_id: str) -> None:
+    """Note what came into being at Coze for an account that was deleted meanwhile."""
+    with transaction.atomic():
+        row = {"app_id": app_id, "coze_conversation_id": coze_id}
+        CozeLeftover.objects.get_or_create(**row, defaults={"session_name": session_name})
+        receipt = DeletionReceipt.objects.filter(session_name=session_name).first()
+        if receipt is not None:
+            receipt.lines.create(**row)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from conversations import rendering
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import metering, questions
+from conversations.turns import leftovers, metering, questions
 from conversations.turns.beginning import LEASE
 from conversations.turns.failures import Failure
 from conversations.turns.metering import Spent
@@ -61,8 +61,14 @@ def keep_coze_conversation(running: RunningTurn, *, coze_id: str, name: str) -> 
 
     A deleted conversation keeps the id too: it has to be deleted at Coze.
     """
-    rows = Conversation.objects.filter(pk=running.begun.conversation.pk, coze_conversation_id="")
-    return bool(rows.update(coze_conversation_id=coze_id, coze_title=name))
+    rows = Conversation.objects.filter(pk=running.begun.conversation.pk)
+    if rows.filter(coze_conversation_id="").update(coze_conversation_id=coze_id, coze_title=name):
+        return True
+    if not rows.exists():
+        # The account was deleted while Coze was asked: nobody else knows of this conversation.
+        session_name = running.begun.owner.session_name
+        leftovers.leave(app_id=running.assistant.app_id, session_name=session_name, coze_id=coze_id)
+    return False
 
 
 def forget_coze_conversation(running: RunningTurn, *, coze_id: str) -> None:

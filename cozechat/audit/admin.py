@@ -14,7 +14,7 @@ from cozechat.audit.models import AuditEvent
 class AuditEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Newest first. Names are looked up for the rows that are shown: the trail itself has numbers."""
 
-    list_display = ("created_at", "who", "verb", "kind", "object_id", "whose", "detail", "address", "agent")
+    list_display = ("created_at", "who", "verb", "kind", "object_id", "whose", "detail")
     list_filter = ("is_staff_act", "verb", "kind", "created_at")
     search_fields = ("=actor_id", "=subject_id", "=object_id", "=request_id")
     search_help_text = _("The number of a user, or the id of an object or request, in full.")

@@ -1,7 +1,6 @@
 """Under which circumstances an act happens: the request that is being answered, seen from anywhere below it."""
 
 import ipaddress
-import re
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from cozechat import logs
+
 _request: ContextVar[HttpRequest | None] = ContextVar("audit_request", default=None)
-_PRINTABLE = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 
 # The first that is found in a User-Agent header, for browsers claim to be each other.
 _PROGRAMS = (
@@ -66,7 +66,7 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
 def current() -> Circumstances:
     """Those of the request that is being answered; of a command or a chore there are none."""
     request = _request.get()
-    return of(request) if request is not None else Circumstances()
+    return of(request) if request is not None else Circumstances(request_id=logs.request_id()[:64])
 
 
 def of(request: HttpRequest) -> Circumstances:
@@ -76,13 +76,8 @@ def of(request: HttpRequest) -> Circumstances:
         actor_id=user.pk if user is not None and user.is_authenticated else None,
         address=network_of(_address_of(request)),
         agent=program_of(request.headers.get("user-agent", "")),
-        request_id=_request_id(request),
+        request_id=logs.request_id()[:64],
     )
-
-
-def _request_id(request: HttpRequest) -> str:
-    given = str(getattr(request, "request_id", "") or "")
-    return given if _PRINTABLE.fullmatch(given) else ""
 
 
 def _address_of(request: HttpRequest) -> str:

@@ -13,6 +13,8 @@ class GatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cozechat.gateway import proof  # noqa: PLC0415 - models need loaded apps
+        from accounts import belongings  # noqa: PLC0415 - models need loaded apps
+        from cozechat.gateway import farewells, proof  # noqa: PLC0415
 
         proof.register()
+        belongings.register("gateway", find=farewells.at_coze)

@@ -1,0 +1,20 @@
+"""Takes away what is not kept any longer: old events of the audit trail, old receipts of deletions."""
+
+from django.utils import timezone
+
+from conversations.models import DeletionReceipt
+from cozechat import database
+from cozechat.audit.models import AuditEvent
+
+EVERY = 600.0
+
+
+async def sweep() -> None:
+    """One round; what is too much for it waits for the next."""
+    await database.run(_sweep)
+
+
+def _sweep() -> None:
+    now = timezone.now()
+    AuditEvent.objects.sweep(now=now)
+    DeletionReceipt.objects.sweep(now=now)
