@@ -61,7 +61,8 @@ def leave(*, app_id: int, session_name: str, coze_id: str) -> None:
     """Note what came into being at Coze for an account that was deleted meanwhile."""
     with transaction.atomic():
         row = {"app_id": app_id, "coze_conversation_id": coze_id}
-        CozeLeftover.objects.get_or_create(**row, defaults={"session_name": session_name})
+        found = CozeLeftover(**row, session_name=session_name)
+        CozeLeftover.objects.bulk_create([found], ignore_conflicts=True)
         receipt = DeletionReceipt.objects.filter(session_name=session_name).first()
         if receipt is not None:
             receipt.lines.create(**row)
