@@ -108,6 +108,67 @@ def test_a_workflow_that_is_not_there_is_found_at_the_turn(configured, settings)
     assert findings[-1]["code"]
 
 
+@pytest.mark.parametrize("seconds", [-7200, 7200], ids=["behind", "ahead"])
+def test_a_clock_that_is_wrong_is_named(configured, seconds):
+    configured.arm("clock-skew", seconds=seconds)
+    code, findings = found("--no-turn")
+    assert (code, findings[1]["ok"]) == (1, False)
+    assert "This machine's clock differs from Coze's." in findings[1]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("COZE_JWT_AUDIENCE", "api.example.com", "The audience (aud) is not the host"),
+        ("COZE_CLIENT_ID", "999", "The client id is not that of the OAuth app"),
+    ],
+)
+def test_a_wrong_audience_and_a_wrong_client_id_are_told_apart(configured, settings, name, value, says):
+    setattr(settings, name, value)
+    _code, findings = found("--no-turn")
+    assert says in findings[1]["hint"]
+
+
+def test_a_missing_permission_is_found_at_the_conversation(configured):
+    configured.arm("json-error", path="/v1/conversation/create", code=4101, msg="no permission")
+    code, findings = found("--no-turn")
+    assert (code, findings[2]["code"], findings[2]["ok"]) == (1, 4101, False)
+    assert "Give it the permissions" in findings[2]["hint"]
+
+
+def test_a_workflow_that_was_never_published_is_to_be_published(configured, settings):
+    from cozechat.emulator import seed
+
+    settings.COZE_WORKFLOW_ID = seed.UNPUBLISHED_WORKFLOW_ID
+    code, findings = found()
+    assert (code, findings[3]["ok"]) == (1, False)
+    assert "Publish the workflow or bot" in findings[3]["hint"]
+
+
+@pytest.mark.parametrize("lost", ["", " ", "\\n"], ids=["one line", "blanks", "written"])
+def test_a_pem_that_has_lost_its_newlines_works_all_the_same(configured, settings, lost):
+    settings.COZE_PRIVATE_KEY = settings.COZE_PRIVATE_KEY.replace("\n", lost)
+    assert found("--no-turn")[0] == 0
+
+
+def test_another_key_is_tried_alone_and_does_not_keep_the_rest_from_being_tried(configured, settings):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    settings.COZE_PUBLIC_KEY_ID_NEXT = "not-there-yet"
+    settings.COZE_PRIVATE_KEY_NEXT = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    code, findings = found("--no-turn")
+    assert [(finding["step"], finding["ok"]) for finding in findings] == [
+        ("configuration", True),
+        ("token", True),
+        ("other key", False),
+        ("conversation", True),
+    ]
+    assert code == 1
+    assert "does not know this public key id" in findings[2]["hint"]
+    assert "[log" not in findings[2]["detail"]
+
+
 async def get(user=None, **headers: str):
     client = AsyncClient()
     if user is not None:
