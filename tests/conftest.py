@@ -75,7 +75,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Emptying the tables after a test is what the audit trail's triggers refuse, on SQLite; they come back after it."""
-    from django.db.backends.sqlite3.operations import DatabaseOperations
+    # By way of `base`: the two import each other, and on PostgreSQL nobody has loaded either yet.
+    from django.db.backends.sqlite3.base import DatabaseOperations
 
     from cozechat.audit import guards
 
