@@ -72,23 +72,27 @@ def pieces(column: Mapping[int, int], *, top: int) -> tuple[Piece, ...]:
 
 
 def path(values: Sequence[float | None], *, top: float) -> str:
-    """A line through the middles of the slots, for a drawing 100 wide; it breaks where there is no value.
-
-    A value between two gaps is a line of no length, which round ends make a dot.
-    """
+    """A line through the middles of the slots, for a drawing 100 wide; it breaks where there is no value."""
     drawn, is_open = [], False
     for number, value in enumerate(values):
-        if value is None:
-            is_open = False
-            continue
-        x = place(number, count=len(values)).middle
-        y = round(HEIGHT * (1 - value / top), 2)
-        drawn.append(f"{'L' if is_open else 'M'}{x} {y}")
-        is_alone = not is_open and (number + 1 == len(values) or values[number + 1] is None)
-        if is_alone:
-            drawn.append("h0")
-        is_open = True
+        if value is not None:
+            drawn.append(("L" if is_open else "M") + _point(number, value, count=len(values), top=top))
+        is_open = value is not None
     return "".join(drawn)
+
+
+def dots(values: Sequence[float | None], *, top: float) -> str:
+    """The values between two gaps, of which no line is drawn: lines of no length, which round ends make dots."""
+    beside = [None, *values, None]
+    return "".join(
+        f"M{_point(number, value, count=len(values), top=top)}h0"
+        for number, value in enumerate(values)
+        if value is not None and beside[number] is None and beside[number + 2] is None
+    )
+
+
+def _point(number: int, value: float, *, count: int, top: float) -> str:
+    return f"{place(number, count=count).middle} {round(HEIGHT * (1 - value / top), 2)}"
 
 
 def round_up(value: float) -> int:

@@ -63,6 +63,11 @@ class Kai:
                 raise UnknownTool("The tool server has no tool of this name.") from None
             raise ToolFailed(self._without_key(failed.message)) from None
 
+    async def greet(self, *, within: float = LIST_SECONDS) -> None:
+        """Open a session and close it again: a connection, our key, and that what answers speaks MCP."""
+        line = await self._opened()
+        await line.use(_nothing, seconds=within)
+
     async def list_tools(self, *, fresh: bool = False, within: float = LIST_SECONDS) -> tuple[Tool, ...]:
         """What the server offers; for a minute the same again unless `fresh`."""
         if not fresh and self._listed_at is not None and self._clock() - self._listed_at < LIST_AGE:
@@ -100,6 +105,10 @@ class Kai:
 
 def _open(url: str, *, key: str) -> Any:
     return importlib.import_module("cozechat.kai.session").Line(url, key=key)
+
+
+async def _nothing(_client: Any) -> None:
+    """The session is all that is wanted."""
 
 
 async def _list_all(client: Any) -> tuple[Tool, ...]:

@@ -5,9 +5,8 @@ nor a circuit that is open hides what is wrong.
 """
 
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -24,40 +23,17 @@ from cozechat.coze.client import CozeClient
 from cozechat.coze.credentials import Credentials
 from cozechat.coze.errors import CozeError
 from cozechat.coze.types import Caller, ChatCompleted, MessageDelta, WorkflowChat
+from cozechat.monitoring.findings import Attempt, Finding, Findings, Watch
 
 QUESTION = "你好"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How one step went: `ok` is None for what was not tried; `seconds` of wall time."""
-
-    step: str
-    ok: bool | None
-    seconds: float = 0.0
-    detail: str = ""
-    hint: str = ""
-    code: int | None = None
-    log_id: str = ""
-
-
-@dataclass(slots=True)
-class Diagnosis:
+@dataclass(slots=True, kw_only=True)
+class Diagnosis(Findings):
     """All findings about one app; holds neither keys nor tokens."""
 
     app: str
     base_url: str
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Something was tried, and nothing failed."""
-        tried = [finding.ok for finding in self.findings if finding.ok is not None]
-        return bool(tried) and all(tried)
-
-    def as_json(self) -> dict[str, Any]:
-        """For machines."""
-        return {"ok": self.ok, **asdict(self)}
 
 
 @dataclass(slots=True)
@@ -190,8 +166,8 @@ async def diagnose(app: CozeApp, *, turn: bool = False) -> Diagnosis:
     return diagnosis
 
 
-def _steps(trial: _Trial, *, turn: bool) -> list[tuple[str, Callable[[], Awaitable[str]] | None]]:
-    steps: list[tuple[str, Callable[[], Awaitable[str]] | None]] = [
+def _steps(trial: _Trial, *, turn: bool) -> list[tuple[str, Attempt | None]]:
+    steps: list[tuple[str, Attempt | None]] = [
         ("configuration", trial.configuration),
         *([("people", trial.people)] if trial.credentials.personal_token else []),
         ("token", trial.token),
@@ -203,21 +179,21 @@ def _steps(trial: _Trial, *, turn: bool) -> list[tuple[str, Callable[[], Awaitab
     return steps
 
 
-async def _tried(step: str, attempt: Callable[[], Awaitable[str]], *, trial: _Trial) -> Finding:
-    began, trial.log_id, trial.hint = time.monotonic(), "", ""
+async def _tried(step: str, attempt: Attempt, *, trial: _Trial) -> Finding:
+    watch, trial.log_id, trial.hint = Watch(), "", ""
     try:
         detail = await attempt()
     except CozeError as error:
         return Finding(
             step,
             ok=False,
-            seconds=_since(began),
+            seconds=watch.seconds,
             detail=str(error).removesuffix(f" [log {error.log_id}]"),
             hint=_hint_for(error, trial=trial),
             code=error.code,
             log_id=error.log_id or trial.log_id,
         )
-    return Finding(step, ok=True, seconds=_since(began), detail=detail, hint=trial.hint, log_id=trial.log_id)
+    return Finding(step, ok=True, seconds=watch.seconds, detail=detail, hint=trial.hint, log_id=trial.log_id)
 
 
 def _hint_for(error: CozeError, *, trial: _Trial) -> str:
@@ -230,10 +206,6 @@ def _assistant_of(app: CozeApp) -> Assistant | None:
     kinds = (Assistant.Kind.CHAT_WORKFLOW, Assistant.Kind.BOT)
     # An app that is switched off can be tried before it is switched on.
     return Assistant.objects.filter(app=app, kind__in=kinds, is_active=True).first()
-
-
-def _since(began: float) -> float:
-    return round(time.monotonic() - began, 3)
 
 
 def _masked(name: str) -> str:

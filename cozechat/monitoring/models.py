@@ -18,10 +18,6 @@ class ProcessReportQuerySet(models.QuerySet["ProcessReport"]):
         """Of processes that have said something lately, and not that they leave."""
         return self.filter(seen_at__gt=now - SILENT, left_at=None)
 
-    def gone(self, now: datetime) -> Self:
-        """Of processes that have ended, or of which nobody has heard for a while."""
-        return self.exclude(seen_at__gt=now - SILENT, left_at=None)
-
 
 class ProcessReport(models.Model):
     """One process, as it last described itself.
@@ -46,6 +42,10 @@ class ProcessReport(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_living(self, now: datetime) -> bool:
+        """Whether it has said something lately, and not that it leaves."""
+        return self.left_at is None and self.seen_at > now - SILENT
 
 
 class Tally(models.Model):

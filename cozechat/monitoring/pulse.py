@@ -124,6 +124,8 @@ def _probes() -> dict[str, Callable[[], Awaitable[bool]]]:
         probes["storage"] = _storage
     if settings.REDIS_URL:
         probes["redis"] = _redis
+    if settings.KAI_MCP_URL:
+        probes["kai"] = _kai
     return probes
 
 
@@ -185,10 +187,19 @@ async def _coze() -> bool:
     return True
 
 
+async def _kai() -> bool:
+    """The tool server takes connections; nothing is sent to it. (Our client of it uses no proxy.)"""
+    return await _connects(settings.KAI_MCP_URL)
+
+
 async def _accepts(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme in getproxies():
+    if urlsplit(url).scheme in getproxies():
         return True  # Only the proxy could be reached from here.
+    return await _connects(url)
+
+
+async def _connects(url: str) -> bool:
+    parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     _reader, writer = await asyncio.open_connection(parts.hostname, port)
     writer.close()

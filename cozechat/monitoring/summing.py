@@ -26,8 +26,8 @@ LEASE = timedelta(seconds=25)
 PIECE = 500
 _MARKED_AT_ONCE = 250
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
-# The page looks back one hour by the minute; what is older is in its hour.
-MINUTES_KEPT = timedelta(hours=3)
+# The page looks back a day for its busiest minute; what is older is in its hour.
+MINUTES_KEPT = timedelta(hours=25)
 HOURS_KEPT = timedelta(days=400)
 REPORTS_KEPT = timedelta(minutes=15)
 

@@ -1,17 +1,18 @@
-"""What machines and staff ask for."""
+"""What machines and staff ask for, other than the page."""
 
-import asyncio
-import time
-from dataclasses import dataclass, field
-
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from cozechat import database
 from cozechat.catalog.models import CozeApp
+from cozechat.monitoring.board import readings
 from cozechat.monitoring.diagnosing import Diagnosis, diagnose
 from cozechat.monitoring.guard import guarded
+from cozechat.monitoring.kept import Kept
+from cozechat.monitoring.metrics import CONTENT_TYPE, exposition, sums_of_ever
 from cozechat.monitoring.pulse import pulse
+from cozechat.monitoring.tooling import diagnose_kai
 
 # A diagnosis asks Coze for tokens: whoever asks again within so many seconds gets the same one.
 KEPT_SECONDS = 4.0
@@ -25,35 +26,37 @@ async def health(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-@dataclass
-class _Kept:
-    """The last diagnoses, and the lock under which one asks while the others wait."""
-
-    loop: asyncio.AbstractEventLoop | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    taken: float = float("-inf")
-    diagnoses: list[Diagnosis] = field(default_factory=list)
+async def _diagnoses() -> list[Diagnosis]:
+    apps = await database.run(lambda: list(CozeApp.objects.filter(is_active=True).order_by("pk")))
+    return [await diagnose(app) for app in apps]
 
 
-_kept = _Kept()
+_coze = Kept(_diagnoses, seconds=KEPT_SECONDS)
+_kai = Kept(diagnose_kai, seconds=KEPT_SECONDS)
 
 
 @require_safe
 @guarded
-async def diagnose_coze(request: HttpRequest) -> HttpResponseBase:
+async def show_coze(request: HttpRequest) -> HttpResponseBase:
     """`/diagnostics/coze`: every active app, tried now."""
-    diagnoses = await _diagnoses()
+    diagnoses = await _coze.get()
     ok = bool(diagnoses) and all(diagnosis.ok for diagnosis in diagnoses)
     return JsonResponse({"ok": ok, "apps": [diagnosis.as_json() for diagnosis in diagnoses]})
 
 
-async def _diagnoses() -> list[Diagnosis]:
-    global _kept  # noqa: PLW0603 - a lock belongs to one loop
-    if _kept.loop is not asyncio.get_running_loop():
-        _kept = _Kept(loop=asyncio.get_running_loop())
-    async with _kept.lock:
-        if time.monotonic() - _kept.taken > KEPT_SECONDS:
-            apps = await database.run(lambda: list(CozeApp.objects.filter(is_active=True).order_by("pk")))
-            _kept.diagnoses = [await diagnose(app) for app in apps]
-            _kept.taken = time.monotonic()
-        return _kept.diagnoses
+@require_safe
+@guarded
+async def show_kai(request: HttpRequest) -> HttpResponseBase:
+    """`/diagnostics/kai`: the tool server, tried now."""
+    return JsonResponse((await _kai.get()).as_json())
+
+
+@require_safe
+@guarded
+async def metrics(request: HttpRequest) -> HttpResponseBase:
+    """`/metrics`: what is counted in all processes, for Prometheus."""
+    return HttpResponse(await database.run(_exposed), content_type=CONTENT_TYPE)
+
+
+def _exposed() -> str:
+    return exposition(sums_of_ever(), now=readings.now_at(timezone.now()))

@@ -11,11 +11,13 @@ from django.db import connection
 
 from cozechat.catalog import environment
 from cozechat.catalog.models import CozeApp
-from cozechat.monitoring.diagnosing import Diagnosis, Finding, diagnose
+from cozechat.monitoring.diagnosing import Diagnosis, diagnose
+from cozechat.monitoring.findings import Finding
+from cozechat.monitoring.tooling import KaiDiagnosis, diagnose_kai, is_configured
 
 
 class Command(BaseCommand):
-    """For each app a token, a conversation, one turn; what was made is deleted again."""
+    """For each app a token, a conversation, one turn; what was made is deleted again. And the tools, if there are any."""
 
     help = "Tries the configured Coze and says what to mend. Exit code 0: all is well; 1: it is not."
 
@@ -32,13 +34,27 @@ class Command(BaseCommand):
             apps = _apps(options["app"])
             connection.close()
             diagnoses = asyncio.run(_all(apps, turn=not options["no_turn"]))
-        ok = bool(diagnoses) and all(diagnosis.ok for diagnosis in diagnoses)
-        if options["json"]:
+            kai = asyncio.run(diagnose_kai()) if is_configured() and not options["app"] else None
+        self._tell(diagnoses, kai, as_json=options["json"])
+
+    def _tell(self, diagnoses: list[Diagnosis], kai: KaiDiagnosis | None, *, as_json: bool) -> None:
+        coze_ok = bool(diagnoses) and all(diagnosis.ok for diagnosis in diagnoses)
+        ok = coze_ok and (kai is None or kai.ok)
+        if as_json:
             found = {"ok": ok, "apps": [diagnosis.as_json() for diagnosis in diagnoses]}
-            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+            tools = {} if kai is None else {"kai": kai.as_json()}
+            self.stdout.write(json.dumps({**found, **tools}, ensure_ascii=False, indent=2))
         else:
-            self._print(diagnoses, ok=ok)
+            self._print(diagnoses, ok=coze_ok)
+            self._print_kai(kai)
         sys.exit(0 if ok else 1)
+
+    def _print_kai(self, kai: KaiDiagnosis | None) -> None:
+        if kai is None:
+            return
+        self.stdout.write(f"KAI tools at {kai.url}")
+        for finding in kai.findings:
+            self._line(finding)
 
     def _print(self, diagnoses: list[Diagnosis], *, ok: bool) -> None:
         if not diagnoses:
