@@ -23,6 +23,8 @@ async def health(request: HttpRequest) -> HttpResponseBase:
     found = await pulse.health()
     response = JsonResponse(found.as_json(), status=200 if found.is_serving else 503)
     response.headers["Cache-Control"] = "no-store"
+    # No middleware adds it here; without it the answer would travel in pieces.
+    response.headers["Content-Length"] = str(len(response.content))
     return response
 
 

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import django
+
 MOST_MS = 5.0
 
 
@@ -42,9 +44,10 @@ class Asker:
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         assert status in (200, 302), head
-        for line in head.lower().split(b"\r\n"):
-            if line.startswith(b"content-length:"):
-                await reader.readexactly(int(line.split(b":")[1]))
+        length = next(
+            (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b""
+        )
+        await (reader.readexactly(int(length.split(b":")[1])) if length else reader.readuntil(b"0\r\n\r\n"))
 
 
 async def load(url: str, *, clients: int, rate: float, pages: float, seconds: float) -> dict[str, float]:
@@ -71,6 +74,7 @@ def main() -> None:
     arguments.add_argument("--pages", type=float, default=5.0)
     arguments.add_argument("--seconds", type=float, default=10.0)
     given = arguments.parse_args()
+    django.setup()
     from tests.processes import site
 
     with tempfile.TemporaryDirectory() as directory, site(Path(directory)) as made:
