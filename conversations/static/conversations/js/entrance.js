@@ -6,6 +6,7 @@ import { KEEP, PASS, read } from "./tab.js";
 const pass = read(PASS);
 if (pass && read(KEEP)) {
   byId("visit-kept").hidden = false;
+  document.querySelector(".try-it")?.remove();
   const field = document.querySelector("input[name=visit]");
   if (field) field.value = pass;
 }
