@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.haste import unhurried
 from accounts.models import User
-from conversations import exporting, listing, turns
+from conversations import exporting, listing, searching, turns
 from conversations.forms import RenameForm
 from conversations.models import Conversation
 from cozechat import logs
@@ -177,5 +177,5 @@ def export(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
 def search(request: HttpRequest) -> HttpResponse:
     """Conversations that contain `q`."""
     return JsonResponse(
-        {"items": listing.search(_user(request), query=request.GET.get("q", "")), "next": None}
+        {"items": searching.search(_user(request), query=request.GET.get("q", "")), "next": None}
     )

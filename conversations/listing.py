@@ -1,4 +1,4 @@
-"""A user's conversations, page by page, and the search through them."""
+"""A user's conversations, page by page."""
 
 import base64
 import json
@@ -6,16 +6,13 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Q
 
 from accounts.models import User
-from conversations.models import Conversation, Message
-from conversations.text import clean
+from conversations.models import Conversation
 from conversations.turns import describe_conversation
 
 PAGE = 50
-_FOUND = 30
-_AROUND = 60
 
 
 class BadCursor(ValueError):
@@ -50,41 +47,3 @@ def _read_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
         return active_at.astimezone(UTC), uuid.UUID(last_id)
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise BadCursor from None
-
-
-def search(user: User, *, query: str) -> list[dict[str, Any]]:
-    """Conversations of the user's whose title or messages contain the query, latest first, each with an excerpt."""
-    query = clean(query).strip()[:200]
-    if not query:
-        return []
-    said = _containing("content", query)
-    here = Message.objects.filter(said, conversation=OuterRef("pk")).worth_showing()
-    rows = Conversation.objects.owned_by(user).with_running().latest_first()
-    found = list(rows.filter(_containing("title", query) | Exists(here))[:_FOUND])
-    hits = Message.objects.owned_by(user).worth_showing().filter(said, conversation__in=found)
-    newest = (
-        hits.order_by().values("conversation").annotate(newest=Max("pk")).values_list("newest", flat=True)
-    )
-    excerpts = {
-        message.conversation_id: {"message": message.pk, "excerpt": _excerpt(message.content, query=query)}
-        for message in Message.objects.owned_by(user).filter(pk__in=list(newest))
-    }
-    return [
-        describe_conversation(row) | excerpts.get(row.pk, {"message": None, "excerpt": ""}) for row in found
-    ]
-
-
-def _containing(field: str, query: str) -> Q:
-    """The field contains the query in any case; SQLite knows the case of ASCII letters only."""
-    spellings = {query, query.lower(), query.upper(), query.capitalize()}
-    condition = Q()
-    for spelling in {query} if query.isascii() else sorted(spellings):
-        condition |= Q(**{f"{field}__icontains": spelling})
-    return condition
-
-
-def _excerpt(content: str, *, query: str) -> str:
-    at = max(content.lower().find(query.lower()), 0)
-    start, end = max(at - _AROUND, 0), at + len(query) + _AROUND
-    middle = " ".join(content[start:end].split())
-    return f"{'…' if start else ''}{middle}{'…' if end < len(content) else ''}"

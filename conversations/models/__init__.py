@@ -4,6 +4,7 @@ from conversations.models.conversations import TITLE_LENGTH, Conversation, Conve
 from conversations.models.days import TurnDay
 from conversations.models.messages import Message, MessageQuerySet
 from conversations.models.receipts import DeletionReceipt, ReceiptLine
+from conversations.models.search import SearchEntry
 from conversations.models.shares import Share, ShareQuerySet
 from conversations.models.steps import Step
 from conversations.models.turns import Turn, TurnQuerySet
@@ -17,6 +18,7 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "ReceiptLine",
+    "SearchEntry",
     "Share",
     "ShareQuerySet",
     "Step",

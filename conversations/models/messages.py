@@ -56,6 +56,8 @@ class Message(models.Model):
     html = models.TextField(_("HTML"), blank=True, editable=False)
     html_version = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # Whether the search knows its last words. Whoever changes the words of a finished message takes it back.
+    is_indexed = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
@@ -63,6 +65,9 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ("id",)
+        indexes = (
+            models.Index(fields=["id"], name="messages_to_index", condition=models.Q(is_indexed=False)),
+        )
         constraints = (
             models.UniqueConstraint(fields=["turn", "role"], name="one_question_one_answer_a_turn"),
             models.UniqueConstraint(

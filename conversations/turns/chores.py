@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from django.utils import timezone
 
+from conversations.finding import index
 from conversations.models import Share
 from cozechat import database
 
@@ -41,3 +42,19 @@ async def _sleep(seconds: float) -> None:
 async def forget_closed_shares() -> None:
     """What a link no longer shows is not kept."""
     await database.run(Share.objects.all().forget_closed, now=timezone.now())
+
+
+# Of what was said before there was an index, so much at once, with everybody else's writing between.
+_INDEX_AT_ONCE, _INDEX_PIECES, _INDEX_PAUSE = 100, 100, 0.1
+
+
+async def index_messages() -> None:
+    """Let the search know what has been said since."""
+    for _piece in range(_INDEX_PIECES):
+        if await database.run(_index_some) < _INDEX_AT_ONCE:
+            break
+        await asyncio.sleep(_INDEX_PAUSE)
+
+
+def _index_some() -> int:
+    return index.take_in(index.pending(), most=_INDEX_AT_ONCE)
