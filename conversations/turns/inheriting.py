@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts import visits
 from accounts.models import User, Visit
-from conversations.models import Conversation, CozeLeftover, Share, Turn
+from conversations.models import Conversation, CozeLeftover, Message, Share, Turn
 from conversations.turns.processes.news import News
 from cozechat import database
 
@@ -56,6 +56,8 @@ def move(visit_id: int) -> list[Moved]:
     Turn.objects.filter(conversation_id__in=ids).update(owner=member)
     Share.objects.filter(conversation_id__in=ids).update(owner=member)
     Conversation.objects.filter(pk__in=ids).update(owner=member, coze_conversation_id="", coze_title="")
+    # The index knows them by their owner.
+    Message.objects.filter(conversation_id__in=ids).update(is_indexed=False)
     _remove_if_empty(visitor)
     return [Moved(member.pk, pk) for pk in ids]
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts import passes, visits
 from accounts.models import User, Visit
+from conversations.finding import index
 from conversations.models import Conversation, CozeLeftover, Message, Share, Turn
 from conversations.turns import inheriting
 from cozechat.catalog.environment import default_assistant
@@ -130,6 +131,16 @@ def test_a_member_gets_the_chats_and_coze_s_side_stays_with_the_visitor_to_be_de
     left = CozeLeftover.objects.get()
     assert (left.session_name, left.coze_conversation_id) == (visitor.session_name, "7002")
     assert not User.objects.filter(pk=visitor.pk).exists()
+
+
+def test_a_member_finds_what_was_said_in_the_chats(alice):
+    visit = begin()
+    conversation = chat_of(visitor_of(visit))
+    index.take_in(index.pending(), most=10)
+    browser = as_member(alice)
+    claim(browser, visit["pass"])
+    (found,) = browser.get("/api/search", {"q": "I am Sam"}).json()["items"]
+    assert (found["id"], found["excerpt"]) == (str(conversation.pk), "I am Sam")
 
 
 def test_what_hangs_on_a_conversation_moves_along(alice):

@@ -30,26 +30,8 @@ QUERIES = (
 )
 _CHINESE = "咖啡豆的烘焙程度决定了酸度和苦味我们今天来聊一聊如何在家做出好喝的拿铁水温时间研磨压力奶泡杯子城市天气程序"
 _ENGLISH = (
-    "the",
-    "coffee",
-    "latte",
-    "grind",
-    "water",
-    "press",
-    "pour",
-    "time",
-    "of",
-    "and",
-    "a",
-    "milk",
-    "foam",
-    "cup",
-    "bean",
-    "roast",
-    "city",
-    "weather",
-    "code",
-    "test",
+    *("the", "coffee", "latte", "grind", "water", "press", "pour", "time", "of", "and", "a", "milk"),
+    *("foam", "cup", "bean", "roast", "city", "weather", "code", "test"),
 )
 
 
