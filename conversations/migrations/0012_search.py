@@ -45,11 +45,7 @@ def drop_index(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-<<<<<<<< HEAD:conversations/migrations/0012_search.py
         ("conversations", "0011_deletion_receipts"),
-========
-        ("conversations", "0010_cached_turns"),
->>>>>>>> aa734eb (A member finds what was said in chats that were a visitor's):conversations/migrations/0011_search.py
     ]
 
     operations = [
