@@ -31,6 +31,8 @@ def take_in(rows: QuerySet[Message], *, most: int) -> int:
     """Index some messages in one transaction; how many there were."""
     with transaction.atomic():
         found = list(rows.values_list("pk", "conversation__owner_id", "content")[:most])
+        if not found:
+            return 0
         ids = [pk for pk, _owner_id, _content in found]
         SearchEntry.objects.filter(pk__in=ids).delete()
         SearchEntry.objects.bulk_create(
@@ -43,6 +45,17 @@ def take_in(rows: QuerySet[Message], *, most: int) -> int:
         )
         Message.objects.filter(pk__in=ids).update(is_indexed=True)
     return len(found)
+
+
+def catch_up(owner_id: int, *, most: int) -> None:
+    """Index what of this owner's is missing among the newest that is missing anywhere.
+
+    In two steps: in one, a database would look through all that the owner has ever said.
+    """
+    newest = Message.objects.filter(is_indexed=False).order_by("-pk").values_list("pk", flat=True)
+    missing = list(newest[:most])
+    if missing:
+        take_in(pending().filter(pk__in=missing, conversation__owner_id=owner_id), most=most)
 
 
 def holding(query: str, *, owner_id: int, before: int, most: int) -> list[int]:
