@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts import passes
 from accounts.models import User, Visit
 from accounts.signals import visit_claimed
+from cozechat.audit.recording import record_claim
 from cozechat.catalog.environment import default_assistant, personal_token_of
 
 # A visit is written down as living at most so often.
@@ -88,6 +89,7 @@ def claim(shown: str, *, member: User) -> bool:
     with transaction.atomic():
         won = Visit.objects.living(now).filter(pk=visit.pk).update(claimed_by=member, claimed_at=now) == 1
         if won:
+            record_claim(visitor_id=visit.visitor_id, member_id=member.pk)
             visit_claimed.send(Visit, visit_id=visit.pk)
     return won
 

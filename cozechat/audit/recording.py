@@ -45,14 +45,13 @@ def record_each(verb: Verb, *, objects: Iterable[tuple[str, int | None]], **fiel
     )
 
 
-def record_claim(*, visitor_id: int, member_id: int, conversations: int) -> None:
+def record_claim(*, visitor_id: int, member_id: int) -> None:
     """A visitor's conversations went to a member: it stands in the member's log."""
     record(
         Verb.CLAIMED,
         subject_id=member_id,
         kind="accounts.user",
         object_id=str(visitor_id),
-        detail=str(conversations),
     )
 
 

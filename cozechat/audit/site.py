@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import BadRequest
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -97,6 +98,9 @@ class AuditedSite(AdminSite):
 def _recorded_view(view: View) -> View:
     @wraps(view)
     def recorded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            # PostgreSQL answers such a text with an error instead of "nothing found".
+            raise BadRequest
         response = view(request, *args, **kwargs)
         model_admin = getattr(view, "__self__", None)
         # A redirect shows nothing; templates are rendered only after this.
