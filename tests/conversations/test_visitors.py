@@ -4,14 +4,17 @@ import json
 from datetime import timedelta
 
 import pytest
+from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.test import Client
 from django.utils import timezone
 
 from accounts import visits
 from accounts.models import User, Visit
+from accounts.sockets import SocketLogin
 from conversations import turns
 from conversations.models import Conversation, CozeLeftover, Turn
+from conversations.routing import websocket_urlpatterns
 from conversations.turns import inheriting
 from cozechat import database
 from tests.accounts.visit_steps import showing
@@ -24,8 +27,8 @@ class Visiting:
     """`async with Visiting(pass) as tab:` opens a socket as a visitor's page does."""
 
     def __init__(self, shown, *, session_key="", protocols=None, **more):
-        from cozechat.asgi import application
-
+        # Without the engine's chores: a handshake that is refused would be over before their first look has ended.
+        application = SocketLogin(URLRouter(websocket_urlpatterns))
         named = ["cozechat.visit", shown] if protocols is None else protocols
         self.communicator = WebsocketCommunicator(
             application, "/ws/chat/", headers=headers(session_key, **more), subprotocols=named
