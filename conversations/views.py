@@ -1,5 +1,6 @@
 """The chat page: server-rendered, so that it can be read without JavaScript."""
 
+import json
 import uuid
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
@@ -23,6 +25,7 @@ from conversations import listing, turns
 from conversations.models import Conversation, Turn
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant, CozeApp
+from cozechat.emulator import seed
 
 
 @require_safe
@@ -34,11 +37,14 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     assert isinstance(user, User)  # noqa: S101 - login_required has seen to it
     conversation = _conversation(user, conversation_id)
     messages, older = turns.newest_messages(conversation) if conversation else ([], False)
+    for message in messages:
+        message.update(_for_scripts(message))
     items, cursor = listing.conversations(user)
     chosen = None if conversation else _chosen(request.GET.get("assistant", ""))
     # Whom a new chat asks: the page may begin one without being loaded anew.
-    greeting = _describe_assistant(chosen or default_assistant())
+    greeting = _describe_assistant(chosen or _default())
     assistant = _describe_assistant(conversation.assistant) if conversation else greeting
+    offered = _offered()
     context = {
         "conversations": items,
         "conversations_next": cursor,
@@ -47,9 +53,10 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         "messages_older": older,
         "assistant": assistant,
         "greeting": greeting,
-        "assistants": list(Assistant.objects.offered()),
+        "assistants": offered,
         "page_config": _config(user, conversation=conversation, assistant=assistant)
-        | {"chosen": str(chosen.pk) if chosen else None},
+        | {"chosen": str(chosen.pk) if chosen else None}
+        | {"greeting": greeting, "assistants": offered},
     }
     return render(request, "conversations/page.html", context)
 
@@ -88,7 +95,7 @@ def _empty_page(
     """A visitor's page before the tab has shown its pass. Who is logged in here besides plays no part in it."""
     request.user = AnonymousUser()
     chosen = _chosen(request.GET.get("assistant", ""))
-    greeting = _describe_assistant(chosen or default_assistant())
+    greeting = _describe_assistant(chosen or _default())
     config = {
         "user": None,
         "conversation": str(conversation_id) if conversation_id else None,
@@ -101,6 +108,8 @@ def _empty_page(
         "framed": framed,
         "hosts": settings.WIDGET_ORIGINS if framed else [],
         "chosen": str(chosen.pk) if chosen else None,
+        "greeting": greeting,
+        "assistants": _offered(),
     }
     context = {
         "visiting": True,
@@ -108,10 +117,24 @@ def _empty_page(
         "conversations": [],
         "assistant": greeting,
         "greeting": greeting,
-        "assistants": list(Assistant.objects.offered()),
+        "assistants": config["assistants"],
         "page_config": _site_config() | config,
     }
     return render(request, "conversations/page.html", context)
+
+
+def _default() -> Assistant | None:
+    """Whom a new chat asks where nobody was picked: somebody to talk to, else whoever there is."""
+    return default_assistant() or Assistant.objects.offered().first()
+
+
+def _offered() -> list[dict[str, Any] | None]:
+    return [_describe_assistant(each) for each in Assistant.objects.offered()]
+
+
+def _for_scripts(message: dict[str, Any]) -> dict[str, str]:
+    """What the scripts take over from the rendered page, as JSON in an attribute."""
+    return {"parameters_json": json.dumps(message["parameters"])} if "parameters" in message else {}
 
 
 def _conversation(user: User, conversation_id: uuid.UUID | None) -> Conversation | None:
@@ -139,7 +162,21 @@ def _describe_assistant(assistant: Assistant | None) -> dict[str, Any] | None:
         "name": assistant.name,
         "description": assistant.description or _introduction(assistant),
         "suggestions": _texts(assistant.suggestions) or _things_to_try(assistant),
+        "kind": assistant.kind,
+        "kind_label": _KINDS[Assistant.Kind(assistant.kind)],
+        "initial": assistant.name.strip()[:1].upper(),
+        "form": not assistant.takes_words,
+        "inputs": [each.described() for each in assistant.wanted],
     }
+
+
+# As a person who picks one reads it.
+_KINDS = {
+    Assistant.Kind.CHAT_WORKFLOW: gettext_lazy("Chat"),
+    Assistant.Kind.BOT: gettext_lazy("Bot"),
+    Assistant.Kind.WORKFLOW_RUN: gettext_lazy("Workflow"),
+    Assistant.Kind.LONG_WORKFLOW_RUN: gettext_lazy("Long workflow"),
+}
 
 
 def _texts(suggestions: Any) -> list[str]:
@@ -154,13 +191,27 @@ def _is_emulated(assistant: Assistant) -> bool:
 
 
 def _introduction(assistant: Assistant) -> str:
+    if assistant.is_run:
+        return _demo_run(assistant) if _is_emulated(assistant) else ""
     if _is_emulated(assistant) and assistant.kind == Assistant.Kind.BOT:
         return _("A bot of the built-in emulator. It has the site's tools look things up about coffee.")
     text = _("The built-in emulator. It remembers what you tell it in a conversation, and writes Markdown.")
     return text if _is_emulated(assistant) else ""
 
 
+def _demo_run(assistant: Assistant) -> str:
+    """What the emulator's workflows show."""
+    return {
+        seed.TRIP_WORKFLOW_ID: _("Fill in the form, and watch it work node by node."),
+        seed.LONG_WORKFLOW_ID: _("Takes its time: close the page and come back, it goes on."),
+        seed.ORDER_WORKFLOW_ID: _("Asks back: first with options, then for a few values."),
+    }.get(assistant.workflow_id, "")
+
+
 def _things_to_try(assistant: Assistant) -> list[str]:
+    if assistant.is_run:
+        order = assistant.workflow_id == seed.ORDER_WORKFLOW_ID
+        return [_("latte"), _("espresso")] if order and _is_emulated(assistant) else []
     if _is_emulated(assistant) and assistant.kind == Assistant.Kind.BOT:
         return [
             _("How do I make a good latte?"),

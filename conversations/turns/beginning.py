@@ -123,7 +123,7 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
         raise Refused("not_found", text, client_id=str(frame.client_id))
     wish = wishes.of(frame, conversation=conversation, is_new=frame.conversation is None)
     if frame.conversation is None:
-        conversation.title = title_from(wish.content)
+        conversation.title = title_from(wish.title or wish.content)
         conversation.save(force_insert=True)
     waits = frame.conversation is not None and _must_wait(conversation, frame)
     if not (waits or is_free) and is_full(user.pk):
@@ -152,7 +152,7 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
         ]
     )
     if frame.conversation:
-        conversation.title = conversation.title or title_from(wish.content)
+        conversation.title = conversation.title or title_from(wish.title or wish.content)
         conversation.active_at = now
         conversation.save(update_fields=["title", "active_at"])
     return Begun(
@@ -206,7 +206,7 @@ def _conversation(user: User, frame: TurnStart) -> Conversation:
 
 
 def _assistant(frame: TurnStart) -> Assistant:
-    default = default_assistant()
+    default = default_assistant() or Assistant.objects.offered().first()
     chosen = (
         default if frame.assistant is None else Assistant.objects.offered().filter(pk=frame.assistant).first()
     )

@@ -1,10 +1,11 @@
 """Questions that runs and chats ask back: kept with their turn, answered once, and shown as a form."""
 
+import json
 from typing import Any
 
 from conversations.models import Conversation, Turn
 from conversations.text import clean
-from cozechat.catalog.inputs import MOST, Input, Type
+from cozechat.catalog.inputs import MOST, Input, Type, read
 from cozechat.coze.interrupts import WantedInput, asked_back, words_and_options
 from cozechat.coze.run_records import Interrupt
 
@@ -69,8 +70,17 @@ def _input(wanted: WantedInput) -> Input:
         type=kind,
         help=clean(wanted.description)[:300],
         is_required=wanted.is_required,
-        default=clean(wanted.default)[:2_000] if kind in (Type.TEXT, Type.FILE) else None,
+        default=_default(kind, clean(wanted.default)[:2_000]),
     )
+
+
+def _default(kind: Type, text: str) -> Any:
+    """Coze writes every default as a text; what does not fit its type is none."""
+    try:
+        value = text if kind in (Type.TEXT, Type.FILE) else json.loads(text or "null")
+        return read((Input(name="value", type=kind),), {"value": value}).get("value")
+    except ValueError:
+        return None
 
 
 def inputs_of(turn: Turn) -> tuple[Input, ...]:

@@ -117,6 +117,7 @@ def question_frame(kind: str, turn: Turn, *, question: Message) -> str:
         conversation=turn.conversation_id,
         client_id=turn.client_id,
         question=describe_question(question),
+        **({"form": True} if turn.parameters else {}),
     )
 
 

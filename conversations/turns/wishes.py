@@ -19,6 +19,8 @@ class Wish:
     """A question as its turn keeps it; `execute_id`: of a run that has begun already and is looked up again."""
 
     content: str
+    # What a conversation that it begins is called, where its words are a form's.
+    title: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     answers: Turn | None = None
     execute_id: str = ""
@@ -36,7 +38,7 @@ def of(frame: TurnStart, *, conversation: Conversation, is_new: bool) -> Wish:
         return _answer(frame, waiting=waiting)
     if assistant.is_run:
         return _run(frame, assistant)
-    return Wish(_words(frame), frame.parameters)
+    return Wish(_words(frame), parameters=frame.parameters)
 
 
 def _words(frame: TurnStart) -> str:
@@ -88,7 +90,7 @@ def _answer(frame: TurnStart, *, waiting: Turn) -> Wish:
     if not (wanted and frame.fills_form):
         return Wish(_words(frame), answers=waiting)
     values = _read(wanted, frame.parameters, frame=frame)
-    return Wish(inputs.written(wanted, values) or "–", values, answers=waiting)
+    return Wish(inputs.written(wanted, values) or "–", parameters=values, answers=waiting)
 
 
 def _run(frame: TurnStart, assistant: Assistant) -> Wish:
@@ -102,8 +104,9 @@ def _run(frame: TurnStart, assistant: Assistant) -> Wish:
         values = _as_values(frame.content, wanted)
     values = _read(wanted, values, frame=frame)
     if assistant.takes_words:
-        return Wish(str(next(iter(values.values()))), values)
-    return Wish(inputs.written(wanted, values) or "–", values)
+        return Wish(str(next(iter(values.values()))), parameters=values)
+    title = inputs.summed_up(wanted, values) or assistant.name
+    return Wish(inputs.written(wanted, values) or "–", title=title, parameters=values)
 
 
 def _as_values(words: str, wanted: tuple[Input, ...]) -> dict[str, Any]:

@@ -195,6 +195,11 @@ def written(inputs: Sequence[Input], values: Mapping[str, Any]) -> str:
     return "\n".join(f"{each.title}: {_written(values[each.name])}" for each in inputs if each.name in values)
 
 
+def summed_up(inputs: Sequence[Input], values: Mapping[str, Any]) -> str:
+    """The values without their names, for a title."""
+    return " · ".join(_written(values[each.name]) for each in inputs if each.name in values)
+
+
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")

@@ -77,10 +77,10 @@ export class Asking {
   }
 
   /** Keeps a question, shows it and lets it go. `draft` is the name of the draft that it was. */
-  ask(content, { draft } = {}) {
+  ask(content, { draft, parameters, answers, lookUp } = {}) {
     const { id, chat, assistant } = this.#open;
     const online = this.#isOnline();
-    const fields = { conversation: id, chat, assistant, content, attempted: online };
+    const fields = { conversation: id, chat, assistant, content, attempted: online, parameters, answers, lookUp };
     const [entry, saved] = this.#outbox.add({ ...fields, draft: draft && { name: draft } });
     if (!id) history.replaceState({ chat }, "");
     this.#place(entry);
@@ -144,7 +144,7 @@ export class Asking {
   #toQueue({ client_id: clientId, turn }, { item, entry }) {
     const content = entry?.content ?? (item && sourceOf(item));
     item?.remove();
-    if (content) this.#queue.add({ turn, client_id: clientId, question: { content } });
+    if (content) this.#queue.add({ turn, client_id: clientId, question: { content }, form: Boolean(entry?.parameters) });
   }
 
   /** Frames about queued questions, from whichever tab. */
@@ -193,6 +193,14 @@ export class Asking {
     if (!entry || this.#unwanted.delete(clientId)) {
       if (entry) this.#outbox.remove(clientId).then(() => this.#sender.settled(clientId));
       else toast(errorText(frame));
+      return;
+    }
+    if (frame.fields && laneOf(entry) === laneOf({ conversation: this.#open.id, chat: this.#open.chat })) {
+      this.#outbox.remove(clientId).then(() => this.#sender.settled(clientId));
+      this.#thread.question(clientId)?.remove();
+      this.#open.greet();
+      this.#open.refill(entry, frame);
+      announce(errorText(frame));
       return;
     }
     const retryAt = retryTime(frame, { tries: entry.tries });

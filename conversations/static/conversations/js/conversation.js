@@ -2,7 +2,8 @@
 
 import { Asking } from "./asking.js";
 import { listMessages } from "./api.js";
-import { sourceOf } from "./message.js";
+import { openQuestions } from "./asked.js";
+import { answeredBy, parametersOf, sourceOf } from "./message.js";
 import { announce, toast } from "./notices.js";
 import { newClientId } from "./outbox.js";
 import { errorText, text } from "./strings.js";
@@ -15,6 +16,9 @@ export class OpenConversation {
   #composer;
   #send;
   #onAdopt;
+  #onWho;
+  #assistants;
+  #runs;
   #onGone;
   #stopWhenBegun = false;
   #stopping = null;
@@ -22,9 +26,9 @@ export class OpenConversation {
   /**
    * `chat` names a conversation that has no id yet, `assistant` whom it asks if that was chosen. `send` says a frame; `onAdopt(id, content)` hears that a
    * new chat has become a conversation, `onGone(id)` that one does not exist any more, `onChat(chat)` that a
-   * new chat is to be shown. `outbox`, `sender` and `isOnline` are for the questions.
+   * new chat is to be shown, `onWho(assistant, {isNew})` who answers here. `assistants` knows them, `runs` is the form. `outbox`, `sender` and `isOnline` are for the questions.
    */
-  constructor({ id, chat, assistant, thread, send, onAdopt, onGone, onChat, outbox, sender, isOnline }) {
+  constructor({ id, chat, assistant, thread, send, onAdopt, onWho, assistants, runs, onGone, onChat, outbox, sender, isOnline }) {
     this.id = id;
     this.chat = chat;
     this.assistant = assistant;
@@ -32,6 +36,9 @@ export class OpenConversation {
     this.#thread = thread;
     this.#send = send;
     this.#onAdopt = onAdopt;
+    this.#onWho = onWho;
+    this.#assistants = assistants;
+    this.#runs = runs;
     this.#onGone = onGone;
     this.asking = new Asking({ open: this, thread, outbox, sender, send, isOnline });
   }
@@ -53,8 +60,37 @@ export class OpenConversation {
     if (id) this.#thread.showSkeleton();
     this.asking.show();
     this.#composer.switchTo(id);
+    if (!id) this.answeredBy(this.#assistants.chosen);
     this.refresh();
     this.open();
+  }
+
+  /** Somebody else is to answer in the new chat. */
+  choose(assistant) {
+    this.assistant = assistant.id;
+    if (!this.id) this.answeredBy(assistant);
+  }
+
+  /** Who answers here: the name stands above each answer, and a run's form where the message box would be. */
+  answeredBy(assistant) {
+    const described = assistant && this.#assistants.about(assistant);
+    answeredBy({ ...described, hasBox: !described?.form });
+    this.#thread.nameAnswers();
+    this.#onWho(described, { isNew: !this.id });
+  }
+
+  /** A question that was asked back is answered. */
+  answer(turn, { content, parameters }) {
+    this.asking.ask(content, { parameters, answers: turn });
+  }
+
+  /** Values that the server did not take, in their form again, each with what is wrong. */
+  refill({ parameters, answers, content }, { fields, message }) {
+    if (answers || this.#runs.hasBox) {
+      toast(Object.values(fields)[0] ?? message);
+      if (!answers) this.restore(content);
+      this.complete();
+    } else this.#runs.edit(parameters ?? {}, fields);
   }
 
   /** Asks for the state; sent again whenever the socket comes back. */
@@ -73,6 +109,7 @@ export class OpenConversation {
     this.id = conversation;
     this.#composer.rename(conversation);
     this.#onAdopt(conversation, content);
+    this.answeredBy(this.#assistants.chosen);
     // After a reconnect the answer may have run on, or ended: the state tells.
     if (!createdAt || Date.now() - Date.parse(createdAt) > 2_000) this.open();
   }
@@ -95,6 +132,7 @@ export class OpenConversation {
 
   refresh() {
     this.#composer?.setRunning(this.busy);
+    this.#runs.setRunning(this.busy);
   }
 
   restore(content) {
@@ -160,6 +198,8 @@ export class OpenConversation {
     this.#thread.draw();
     if (this.#stopping === turn.id) this.#stopping = null;
     announce(text(SPOKEN[turn.status] ?? "finished"));
+    // What was asked before may be answered now, or wait again: the stored messages say it.
+    if (openQuestions(this.#thread.list).some((box) => box.closest(".message").dataset.turn !== turn.id)) this.complete();
   }
 
   async #verify(content, digest) {
@@ -182,6 +222,7 @@ export class OpenConversation {
 
   #state({ conversation, messages, has_more: hasMore, turn, queued = [] }) {
     if (conversation.id !== this.id) return;
+    if (conversation.assistant) this.answeredBy(conversation.assistant);
     const incomplete = this.#thread.reconcile(messages);
     // A state may be shorter than what the page already shows: then it says nothing about what is before that.
     if (String(messages[0]?.id) === this.#thread.firstId) this.#thread.offerOlder(hasMore);
@@ -209,6 +250,8 @@ export class OpenConversation {
   /** What the buttons inside a message do. */
   act(name, item) {
     if (name === "again") this.#askAgain(item);
+    else if (name === "lookup") this.asking.ask(text("look_up_again"), { lookUp: item.dataset.turn });
+    else if (name === "rerun") this.#runs.edit(parametersOf(item) ?? {});
     else if (name === "continue") this.asking.ask(text("please_go_on"));
     else this.asking.act(name, item);
     this.refresh();
@@ -216,7 +259,7 @@ export class OpenConversation {
 
   #askAgain(item) {
     const question = this.#thread.questionOf(item.dataset.turn);
-    if (question && !this.busy) this.asking.ask(sourceOf(question));
+    if (question && !this.busy) this.asking.ask(sourceOf(question), { parameters: parametersOf(question) });
   }
 
   async older() {

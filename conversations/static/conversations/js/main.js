@@ -2,6 +2,8 @@
 
 import { addressed, pathOf } from "./address.js";
 import { codeOf, copy } from "./code.js";
+import { Assistants } from "./assistants.js";
+import { setUpQuestions } from "./asked.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
 import { OpenConversation } from "./conversation.js";
@@ -14,6 +16,7 @@ import { toast } from "./notices.js";
 import { laneOf, newClientId, Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 import { Quota } from "./quota.js";
+import { RunForm } from "./runs.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 import { Sidebar, setUpOverlay } from "./sidebar.js";
@@ -50,6 +53,12 @@ const outbox = new Outbox({
   onAccepted: (frame, entry) => open.asking.acceptedElsewhere(frame, entry),
 });
 const sender = new Sender({ outbox, say: send, ready: isOnline, doubt: () => socket.check() });
+const runs = new RunForm({ onRun: ({ content, ...given }) => open.asking.ask(content, given), onStop: () => open.stop() });
+const assistants = new Assistants({
+  known: config.assistants,
+  chosen: config.greeting,
+  onChoose: (assistant) => open.choose(assistant),
+});
 const open = new OpenConversation({
   id: config.conversation,
   chat: history.state?.chat ?? newClientId(),
@@ -64,6 +73,12 @@ const open = new OpenConversation({
     sidebar.put({ id, title: content.slice(0, 40), running: true });
     arrive(id, { push: true });
   },
+  onWho: (assistant, { isNew }) => {
+    assistants.name(isNew ? null : assistant);
+    runs.show(assistant, { folded: !isNew });
+  },
+  assistants,
+  runs,
   onGone: (id) => gone(id),
   onChat: (chat) => go(null, { chat }),
 });
@@ -221,8 +236,10 @@ document.addEventListener("keydown", (event) => {
 
 setUpAccountMenu();
 if (visiting) setUpLeaving(config, () => open.id);
+setUpQuestions((turn, given) => open.answer(turn, given));
 startWaitingClock(thread.list);
 open.attach(composer);
+open.answeredBy(config.assistant);
 if (config.turn) open.begin(config.turn);
 open.refresh();
 composer.focus();

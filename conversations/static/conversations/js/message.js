@@ -1,5 +1,6 @@
 // One message on the page: made, filled, and marked with what became of it.
 
+import { drawQuestion } from "./asked.js";
 import { addCopyButtons } from "./code.js";
 import { element, fromTemplate, icon, setSafeHtml } from "./dom.js";
 import { renderLive } from "./live.js";
@@ -16,6 +17,21 @@ const drawn = new WeakMap();
 /** The messages' Markdown, for copying. */
 const sources = new WeakMap();
 
+/** Who answers in what is open: {name, kind, hasBox}. */
+let answering = {};
+
+export const answeredBy = (assistant) => (answering = assistant);
+export const nameAnswer = (item) => answering.name && (item.querySelector(".message-who").textContent = answering.name);
+const isRun = () => Boolean(answering.kind?.endsWith("_run"));
+
+/** The values that a question was asked with, if it was a form. */
+export const parametersOf = (item) => item.dataset.parameters && JSON.parse(item.dataset.parameters);
+export function keepParameters(item, parameters) {
+  if (!parameters) return;
+  item.dataset.parameters = JSON.stringify(parameters);
+  item.querySelector("[data-act=rerun]").hidden = answering.hasBox ?? true;
+}
+
 export const sourceOf = (item) => sources.get(item) ?? item.querySelector(".bubble, .finished").innerText;
 export const remember = (item, content) => sources.set(item, content);
 
@@ -28,12 +44,13 @@ export function showTime(item, createdAt) {
   time.title = moment.format(when);
 }
 
-export function makeQuestion({ id = "", turn = "", clientId = "", content, createdAt }) {
+export function makeQuestion({ id = "", turn = "", clientId = "", content, createdAt, parameters }) {
   const item = fromTemplate("message-user");
   item.dataset.message = id;
   item.dataset.turn = turn ?? "";
   if (clientId) item.dataset.client = clientId;
   item.querySelector(".bubble").textContent = content;
+  keepParameters(item, parameters);
   remember(item, content);
   showTime(item, createdAt ?? Date.now());
   return item;
@@ -44,6 +61,7 @@ export function makeAnswer({ id = "", turn = "", status = "in_progress" }) {
   item.dataset.message = id;
   item.dataset.turn = turn ?? "";
   item.dataset.status = status;
+  nameAnswer(item);
   return item;
 }
 
@@ -100,26 +118,33 @@ function countDown(words) {
 }
 
 /** The waiting dots, the words of an end that is not the plain one, or nothing. */
-export function noteAnswer(item, status, error) {
+export function noteAnswer(item, status, { error, interrupt, run } = {}) {
   item.dataset.status = status;
   const note = item.querySelector(".message-note");
   const said = { canceled: "stopped", interrupted: "interrupted", requires_action: "asks_back" }[status];
-  if (said) note.replaceChildren(stopped(text(said), { goOn: status !== "requires_action" }));
-  else if (status === "failed") note.replaceChildren(trouble(error, item.dataset.turn));
+  drawQuestion(item, status === "requires_action" ? interrupt : null, answering);
+  if (status === "requires_action" && interrupt) note.replaceChildren();
+  else if (said) note.replaceChildren(stopped(said, { goOn: status !== "requires_action", run }));
+  else if (status === "failed") note.replaceChildren(trouble(error, { turn: item.dataset.turn, run }));
   else note.replaceChildren();
 }
 
-function stopped(sentence, { goOn }) {
-  const box = element("p", "message-stopped", sentence);
-  if (goOn) box.append(act("continue", "continue"));
+/** A run does not go on where it was left: it is looked up, or runs once more. */
+function stopped(said, { goOn, run }) {
+  const box = element("p", "message-stopped", text(isRun() && said === "stopped" ? "run_stopped" : said));
+  if (run?.look_up) box.append(act("lookup", "look_up"));
+  if (goOn) box.append(isRun() ? act("again", "run_again") : act("continue", "continue"));
   return box;
 }
 
-function trouble(error, turn) {
+function trouble(error, { turn, run }) {
   const box = element("div", "message-trouble");
-  box.append(element("span", "message-trouble-text", error ? errorText(error) : text("answer_failed")));
+  const words = error ? errorText(error) : text("answer_failed");
+  const where = error?.step ? `${text("step_failed_in", { step: error.step })} ` : "";
+  box.append(element("span", "message-trouble-text", where + words));
   const marks = [error?.code, error?.log_id || turn].filter(Boolean).join(" · ");
   if (marks) box.append(element("code", "", marks));
+  if (run?.look_up) box.append(act("lookup", "look_up"));
   box.append(act("again", "retry"));
   return box;
 }
@@ -129,7 +154,7 @@ function waiting(item) {
   const dots = element("span", "waiting-dots");
   dots.setAttribute("aria-hidden", "true");
   dots.append(element("i"), element("i"), element("i"));
-  box.dataset.since = Date.now();
+  box.dataset.since = Math.min(Date.now(), Date.parse(item.querySelector("time").dateTime) || Date.now());
   box.append(dots, element("span", "waiting-text", text("thinking")));
   item.querySelector(".message-note").replaceChildren(box);
 }
@@ -158,11 +183,12 @@ export function drawTurn(item, turn) {
 function endTurn(item, turn) {
   if (turn.message) item.dataset.message = turn.message;
   showTime(item, item.querySelector("time").dateTime || Date.now());
-  noteAnswer(item, turn.status, turn.error);
+  noteAnswer(item, turn.status, turn);
 }
 
 /** Fills an answer from its stored form; whatever was drawn of its turn gives way. */
-export function fillAnswer(item, { id, content, html, status, error, steps = [], created_at: createdAt }) {
+export function fillAnswer(item, message) {
+  const { id, content, html, status, steps = [], created_at: createdAt } = message;
   item.dataset.message = id;
   drawn.delete(item);
   item.querySelector(".live").replaceChildren();
@@ -173,7 +199,7 @@ export function fillAnswer(item, { id, content, html, status, error, steps = [],
   drawSteps(item, new Map(steps.map((step) => [step.id, step])));
   remember(item, content);
   showTime(item, createdAt);
-  noteAnswer(item, status, error);
+  noteAnswer(item, status, message);
 }
 
 /** Counts the seconds of whoever waits longer than three, and those until a question is said again. */

@@ -15,17 +15,20 @@ export const laneOf = ({ conversation, chat }) => conversation ?? chat;
 
 const inOrder = (one, other) => one.order - other.order || (one.clientId < other.clientId ? -1 : 1);
 
-export const startFrame = ({ clientId, conversation, content, assistant }) => ({
+export const startFrame = ({ clientId, conversation, content, assistant, parameters, answers, lookUp }) => ({
   type: "turn.start",
   client_id: clientId,
   conversation,
   content,
   assistant: assistant ?? null,
   queue: true,
+  ...(parameters && { parameters }),
+  ...(answers && { answers }),
+  ...(lookUp && { look_up: lookUp }),
 });
 
 /**
- * An entry is {clientId, conversation, chat, assistant?, content, createdAt, order, attempted, error?, retryAt?, tries?}.
+ * An entry is {clientId, conversation, chat, assistant?, content, parameters?, answers?, lookUp?, createdAt, order, attempted, error?, retryAt?, tries?}.
  * `attempted`: the server may have it. With `error` and no `retryAt` it is refused: it stays until its
  * author decides, and holds up nobody. With `retryAt` it is said again by itself, and what follows waits.
  */
@@ -98,11 +101,12 @@ export class Outbox {
   }
 
   /** Keeps a question and, in the same step, clears the draft it was. Returns [entry, when it is safe]. */
-  add({ conversation, chat, assistant, content, attempted, draft }) {
+  add({ draft, ...question }) {
+    const { content } = question;
     const order = Math.max(0, ...this.all().map((entry) => entry.order)) + 1;
     const clientId = newClientId();
     const createdAt = new Date().toISOString();
-    const entry = { clientId, conversation, chat, assistant, content, createdAt, order, attempted };
+    const entry = { ...question, clientId, createdAt, order };
     this.#fresh.set(clientId, entry);
     const saved = this.#change(({ questions, drafts }) => {
       const last = Math.max(0, ...questions.map((known) => known.order));

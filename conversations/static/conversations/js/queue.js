@@ -59,13 +59,13 @@ export class Queue {
   }
 
   /** A question that has not reached the server yet and will have to wait there. */
-  addLocal({ clientId, content, attempted }) {
-    const item = this.#put({ client_id: clientId, question: { content } });
+  addLocal({ clientId, content, attempted, parameters }) {
+    const item = this.#put({ client_id: clientId, question: { content }, form: Boolean(parameters) });
     item.toggleAttribute("data-sent", Boolean(attempted));
     this.#show();
   }
 
-  #put({ turn = "", client_id: clientId = "", question }) {
+  #put({ turn = "", client_id: clientId = "", question, form = false }) {
     let item = this.find({ turn, clientId });
     if (!item) {
       item = fromTemplate("queued");
@@ -74,6 +74,8 @@ export class Queue {
     item.dataset.turn = turn || item.dataset.turn || "";
     item.dataset.client = clientId;
     item.dataset.status = item.dataset.turn ? "queued" : "local";
+    // What was filled in as a form is not reworded.
+    if (form) item.querySelector("[data-queue=edit]").hidden = true;
     this.#say(item, question);
     return item;
   }

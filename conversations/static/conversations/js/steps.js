@@ -38,12 +38,15 @@ export function drawSteps(item, steps) {
   summarize(box, [...steps.values()]);
 }
 
-function drawStep(line, { title, status, seconds, payload, outcome }) {
-  if (status === "running" && line.dataset.status !== "running") line.dataset.since = Date.now();
+function drawStep(line, { title, status, seconds, tokens, payload, outcome, started_at: startedAt }) {
+  if (status === "running" && line.dataset.status !== "running") {
+    line.dataset.since = Math.min(Date.now(), Date.parse(startedAt) || Date.now());
+  }
   line.dataset.status = status;
   line.querySelector(".step-title").textContent = title;
   line.querySelector(".step-status").textContent = text(WORDS[status] ?? status);
-  line.querySelector(".step-time").textContent = typeof seconds === "number" ? shown(seconds) : "";
+  const facts = [typeof seconds === "number" && shown(seconds), tokens && text("step_tokens", { n: tokens })];
+  line.querySelector(".step-time").textContent = facts.filter(Boolean).join(" · ");
   // A conversation's state comes without them.
   if (payload !== undefined) line.querySelector(".step-payload").textContent = payload;
   if (outcome !== undefined) line.querySelector(".step-outcome").textContent = outcome;
@@ -54,8 +57,12 @@ function summarize(box, steps) {
   const words = box.querySelector(".steps-words");
   box.toggleAttribute("data-running", running.length > 0);
   if (!running.length) box.querySelector(".steps-time").textContent = "";
-  if (running.length) words.textContent = text("steps_using", { tool: running.map(({ title }) => title).join(", ") });
-  else words.textContent = steps.length === 1 ? text("steps_one") : text("steps_some", { n: steps.length });
+  const nodes = steps.every(({ kind }) => kind === "node");
+  if (running.length) {
+    const tool = running.map(({ title }) => title).join(", ");
+    words.textContent = text(nodes ? "nodes_running" : "steps_using", { tool });
+  } else if (steps.length === 1) words.textContent = text(nodes ? "nodes_one" : "steps_one");
+  else words.textContent = text(nodes ? "nodes_some" : "steps_some", { n: steps.length });
 }
 
 /** The seconds of what runs. */

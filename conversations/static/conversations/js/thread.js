@@ -2,7 +2,19 @@
 
 import { addCopyButtons } from "./code.js";
 import { byId, element } from "./dom.js";
-import { drawTurn, fillAnswer, makeAnswer, makeQuestion, markQuestion, remember, showTime } from "./message.js";
+import {
+  drawTurn,
+  fillAnswer,
+  keepParameters,
+  makeAnswer,
+  makeQuestion,
+  markQuestion,
+  nameAnswer,
+  noteAnswer,
+  parametersOf,
+  remember,
+  showTime,
+} from "./message.js";
 import { Follow } from "./scroll.js";
 import { isTerminal, newTurn } from "./turns.js";
 
@@ -126,6 +138,12 @@ export class Thread {
     return turn;
   }
 
+  /** The name of who answers here, above all answers. */
+  nameAnswers() {
+    for (const item of this.#list.querySelectorAll(".message-assistant")) nameAnswer(item);
+    for (const item of this.#list.querySelectorAll("[data-parameters]")) keepParameters(item, parametersOf(item));
+  }
+
   /** Marks a turn for the next frame. */
   changed(id) {
     this.#dirty.add(id);
@@ -174,7 +192,7 @@ export class Thread {
     if (found) return found;
     const item =
       message.role === "user"
-        ? makeQuestion({ id: message.id, turn: message.turn, content: message.content, createdAt: message.created_at })
+        ? makeQuestion({ id: message.id, turn: message.turn, content: message.content, createdAt: message.created_at, parameters: message.parameters })
         : makeAnswer({ id: message.id, turn: message.turn, status: message.status });
     if (previous) previous.after(item);
     else {
@@ -191,15 +209,20 @@ export class Thread {
     item.dataset.turn = message.turn ?? "";
     if (message.role === "user") {
       remember(item, message.content);
+      keepParameters(item, message.parameters);
       if (item.dataset.status) markQuestion(item, "accepted");
       return false;
     }
     // A running answer comes as turn.sync; its stored copy is only older.
-    if (!isTerminal(message.status)) return false;
+    if (!isTerminal(message.status)) {
+      showTime(item, message.created_at);
+      return false;
+    }
     this.#turns.delete(message.turn);
     const same = item.dataset.status === message.status && item.querySelector(".live:empty");
     if (same && item.querySelector(".finished:not(:empty)")) {
       remember(item, message.content);
+      noteAnswer(item, message.status, message);
       return false;
     }
     fillAnswer(item, message);
@@ -212,6 +235,7 @@ export class Thread {
       const item = this.#message(message.id) ?? this.#ofTurn(message.turn, message.role);
       if (item && message.role === "assistant" && isTerminal(message.status)) fillAnswer(item, message);
       else if (item && message.role === "user") item.querySelector(".bubble").textContent = message.content;
+      if (item && message.role === "user") keepParameters(item, message.parameters);
     }
     this.follow.keep();
   }
@@ -221,8 +245,8 @@ export class Thread {
     this.follow.holding(() => {
       const made = messages.filter((message) => !this.#message(message.id)).map((message) => {
         if (message.role === "user") {
-          const { id, turn, content, created_at: createdAt } = message;
-          return makeQuestion({ id, turn, content, createdAt });
+          const { created_at: createdAt } = message;
+          return makeQuestion({ ...message, createdAt });
         }
         const item = makeAnswer(message);
         fillAnswer(item, message);

@@ -19,6 +19,8 @@ export function newTurn(id) {
     steps: new Map(),
     status: "in_progress",
     error: null,
+    interrupt: null,
+    run: null,
     message: null,
     pendingHtml: [],
     syncParts: [],
@@ -76,6 +78,8 @@ function terminal(turn, frame) {
   const repeated = isTerminal(turn.status);
   turn.status = frame.type.slice("turn.".length);
   turn.error = frame.error ?? null;
+  turn.interrupt = frame.interrupt ?? null;
+  turn.run = frame.run ?? null;
   turn.message = frame.message ?? null;
   const incomplete = frame.length !== undefined && frame.length !== turn.text.length;
   const unrendered = turn.text.slice(turn.liveFrom).trim() !== "";
