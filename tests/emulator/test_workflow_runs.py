@@ -198,3 +198,63 @@ def test_a_run_is_found_under_its_own_workflow_alone(alice: Session) -> None:
     execute_id = alice.post("/v1/workflow/run", {"workflow_id": RUN}).json["execute_id"]
     codes = [alice.get(f"/v1/workflows/{one}/run_histories/{execute_id}").json["code"] for one in (RUN, LONG)]
     assert codes == [0, 4314]
+
+
+TRIP, ORDER = "7480012345678902007", "7480012345678902008"
+
+
+def test_a_trip_speaks_node_by_node_and_counts_for_each(alice: Session) -> None:
+    frames = stream(alice, TRIP, city="Oslo", days=2).body.decode()
+    for place, title in enumerate(("Research", "Write the plan")):
+        last = (
+            rf'"content_type":"text","node_execute_uuid":"\d+{place}","node_id":"{100002 + place}",'
+            rf'"node_is_finish":true,"node_seq_id":"\d+","node_title":"{title}","usage":'
+        )
+        assert re.search(last, frames)
+    assert frames.rstrip().endswith('workflow_id=7480012345678902007\\u0026execute_mode=2"}')
+
+
+def test_a_trip_without_its_city_is_refused_and_one_to_nowhere_fails_in_its_second_node(
+    alice: Session,
+) -> None:
+    assert alice.post("/v1/workflow/run", {"workflow_id": TRIP, "parameters": {}}).json["code"] == 4000
+    frames = stream(alice, TRIP, city="Atlantis").body.decode()
+    assert re.search(
+        r'event: Error\ndata: \{"error_code":720701013,"error_message":"node Write the plan', frames
+    )
+    waited = alice.post("/v1/workflow/run", {"workflow_id": TRIP, "parameters": {"city": "Atlantis"}}).json
+    assert waited["code"] == 720701013
+
+
+def test_an_order_offers_options_then_wants_inputs_of_the_documented_shape(alice: Session) -> None:
+    begun = alice.post("/v1/workflow/run", {"workflow_id": ORDER, "parameters": {"drink": "latte"}}).json
+    asked = begun["interrupt_data"]
+    assert asked["type"] == 2
+    assert '"options": [{\\"name' in asked["data"] or "Small" in asked["data"]
+    answer = {"workflow_id": ORDER, "event_id": asked["event_id"], "resume_data": "Large"}
+    wanted = alice.post("/v1/workflows/resume", answer | {"interrupt_type": 2}).json["interrupt_data"]
+    assert wanted["type"] == 5
+    assert wanted["required_parameters"]["name"]["required"] is True
+    assert set(wanted["required_parameters"]["minutes"]) == {
+        "type",
+        "required",
+        "description",
+        "default_value",
+    }
+    answer |= {"event_id": wanted["event_id"], "resume_data": '{"name": "Ada"}'}
+    assert alice.post("/v1/workflows/resume", answer | {"interrupt_type": 2}).json["code"] == 4000
+    done = alice.post("/v1/workflows/resume", answer | {"interrupt_type": 5}).json
+    assert done["data"] == '{"drink":"latte","size":"Large","for":{"name":"Ada"}}'
+
+
+def test_the_nodes_of_a_long_run_come_one_after_another(alice: Session) -> None:
+    body = {"workflow_id": LONG, "is_async": True, "parameters": {"seconds": 1, "input": "hi"}}
+    execute_id = alice.post("/v1/workflow/run", body).json["execute_id"]
+    path = f"/v1/workflows/{LONG}/run_histories/{execute_id}"
+    first = alice.get(path).json["data"][0]["node_execute_status"]
+    assert {title: node["is_finish"] for title, node in first.items()} == {"Start": True, "Research": False}
+    wait_until(lambda: alice.get(path).json["data"][0]["execute_status"] == "Success")
+    last = alice.get(path).json["data"][0]["node_execute_status"]
+    assert {title: node["is_finish"] for title, node in last.items()} == dict.fromkeys(
+        ("Start", "Research", "Write", "End"), True
+    )
