@@ -1,7 +1,6 @@
 // Whom a new chat asks: the cards of the empty page, the search among many, and the name in the head of the page.
 
-import { byId, element } from "./dom.js";
-import { setSuggestions } from "./greeting.js";
+import { byId, element, icon } from "./dom.js";
 
 const FEW = 6;
 
@@ -85,6 +84,22 @@ export class Assistants {
   }
 }
 
-/** What stands for somebody in a circle. */
-export const initial = (name) => ([...name.trim()][0] ?? "").toUpperCase();
-export const avatar = (name) => element("span", "avatar", initial(name));
+const initial = (name) => ([...name.trim()][0] ?? "").toUpperCase();
+
+/** Shows these instead of those before. */
+function setSuggestions(suggestions) {
+  const list = document.querySelector(".suggestions");
+  if (!list) return;
+  list.hidden = !suggestions.length;
+  list.replaceChildren(
+    ...suggestions.map((words) => {
+      const row = element("li");
+      const button = element("button", "suggestion", words);
+      button.type = "button";
+      button.dataset.suggestion = words;
+      button.append(icon("up-right"));
+      row.append(button);
+      return row;
+    }),
+  );
+}

@@ -1,11 +1,11 @@
-// A form for declared inputs: made, read as typed values, with what is wrong beside each field. Nothing of it is HTML of others.
+// Forms for declared inputs: made, read as typed values, with what is wrong beside each field; and the one of a run, in the place
+// of the message box: folded once it was sent, filled again for another run.
 
-import { element } from "./dom.js";
+import { byId, element, icon } from "./dom.js";
 import { text } from "./strings.js";
 
 let forms = 0;
 const MAKERS = { long_text: area, list: area, object: area, choice, boolean };
-const KINDS = { number: "number", integer: "number", file: "url" };
 
 function area({ type }) {
   const field = element("textarea");
@@ -28,9 +28,9 @@ function boolean() {
 
 function line({ type }) {
   const field = element("input");
-  field.type = KINDS[type] ?? "text";
-  if (type === "number") field.step = "any";
+  field.type = "text";
   if (type === "file") field.placeholder = "https://";
+  if (type === "number" || type === "integer") field.inputMode = "decimal";
   return field;
 }
 
@@ -40,35 +40,17 @@ function shown({ type }, value) {
   return typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
 }
 
-/** The typed value in a field; undefined for nothing. Throws the words for what cannot be read. */
-function valueOf({ type, required }, field) {
+/** What is in a field, as its type as far as it can be read: the rest is for the server to say. */
+function valueOf({ type }, field) {
   if (type === "boolean") return field.checked;
   const written = type === "long_text" ? field.value : field.value.trim();
-  if (!written.trim() || field.validity.badInput) {
-    if (field.validity.badInput) throw text("form_number");
-    if (required) throw text("form_needed");
-    return undefined;
-  }
+  if (!written.trim()) return undefined;
   if (type === "list") return written.split("\n").map((item) => item.trim()).filter(Boolean);
-  if (type === "number" || type === "integer") return numberOf(type, Number(written));
-  return type === "object" ? objectOf(written) : written;
-}
-
-function numberOf(type, number) {
-  if (Number.isNaN(number)) throw text("form_number");
-  if (type === "integer" && !Number.isInteger(number)) throw text("form_whole");
-  return number;
-}
-
-function objectOf(written) {
-  let value;
   try {
-    value = JSON.parse(written);
+    return ["number", "integer", "object"].includes(type) ? JSON.parse(written) : written;
   } catch {
-    // The sentence below says it.
+    return written;
   }
-  if (typeof value !== "object" || !value || Array.isArray(value)) throw text("form_object");
-  return value;
 }
 
 /** The values as a person reads them, a line each: the words that the server will store. */
@@ -159,17 +141,14 @@ export class Form {
     }
   }
 
-  /** The values, or null after saying what is wrong. */
+  /** The values, or null after saying what is missing. */
   read() {
     const values = {};
     const problems = {};
     for (const [name, { input, field }] of this.#fields) {
-      try {
-        const value = valueOf(input, field);
-        if (value !== undefined) values[name] = value;
-      } catch (problem) {
-        problems[name] = problem;
-      }
+      const value = valueOf(input, field);
+      if (value !== undefined) values[name] = value;
+      else if (input.required) problems[name] = text("form_needed");
     }
     if (!Object.keys(problems).length) return values;
     this.problems(problems);
@@ -190,15 +169,105 @@ export class Form {
   #say(name, sentence) {
     const { field, problem } = this.#fields.get(name);
     problem.textContent = sentence;
-    field.toggleAttribute("aria-invalid", Boolean(sentence));
-    if (sentence) field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-invalid", Boolean(sentence));
   }
 
   focus() {
     this.element.querySelector("input, textarea, select")?.focus({ preventScroll: true });
   }
+}
 
-  lock(locked) {
-    for (const control of this.element.elements) control.disabled = locked;
+function button(sign, words, act) {
+  const made = element("button", "button");
+  made.type = "button";
+  made.append(icon(sign), element("span", "", text(words)));
+  made.addEventListener("click", act);
+  return made;
+}
+
+export class RunForm {
+  #place = byId("run-form");
+  #composer = byId("composer");
+  #form = null;
+  #assistant = null;
+  #onRun;
+
+  #running = false;
+  #onStop;
+
+  /** `onRun({content, parameters})` when the values can be read, `onStop()` ends what runs. */
+  constructor({ onRun, onStop }) {
+    this.#onRun = onRun;
+    this.#onStop = onStop;
+  }
+
+  /** While something runs, its end stands beside the form's button. */
+  setRunning(running) {
+    if (this.#running === running) return;
+    this.#running = running;
+    if (this.#place.hasAttribute("data-folded")) this.fold();
+  }
+
+  /** Whether the open conversation is had by message box. */
+  get hasBox() {
+    return !this.#assistant?.form;
+  }
+
+  /** Whose form it is; one that takes words has none. `folded`: there is something to read above it. */
+  show(assistant, { folded }) {
+    const same = this.#assistant?.id === assistant?.id;
+    this.#assistant = assistant;
+    this.#composer.toggleAttribute("data-form", !this.hasBox);
+    this.#place.hidden = this.hasBox;
+    if (this.hasBox) {
+      this.#place.replaceChildren();
+      this.#form = null;
+    } else if (!same || !this.#form || folded !== this.#place.hasAttribute("data-folded")) {
+      if (folded) this.fold();
+      else this.open();
+    }
+  }
+
+  /** The form, with these values or those that are usual. */
+  open(values = {}) {
+    const { inputs } = this.#assistant;
+    const onCancel = this.#hasThread ? () => this.fold() : undefined;
+    this.#form = new Form({ inputs, values, send: text("run"), onSubmit: (read) => this.#run(read), onCancel });
+    this.#place.replaceChildren(this.#form.element);
+    this.#place.removeAttribute("data-folded");
+  }
+
+  /** One button in its place. */
+  fold() {
+    this.#form = null;
+    const again = button("edit", "run_anew", () => this.edit(this.#last));
+    const stop = this.#running ? [button("stop", "stop", this.#onStop)] : [];
+    this.#place.replaceChildren(...stop, again);
+    this.#place.setAttribute("data-folded", "");
+  }
+
+  /** The values of the last run that stands above. */
+  get #last() {
+    const asked = [...byId("thread").querySelectorAll(".message-user[data-parameters]")].map(({ dataset }) => JSON.parse(dataset.parameters));
+    const names = this.#assistant.inputs.map(({ name }) => name);
+    return asked.findLast((values) => names.some((name) => name in values)) ?? {};
+  }
+
+  /** The form, filled and in sight; `problems` by the names of the inputs. */
+  edit(values, problems) {
+    if (this.hasBox) return;
+    this.open(values);
+    if (problems) this.#form.problems(problems);
+    else this.#form.focus();
+  }
+
+  get #hasThread() {
+    return byId("thread").children.length > 0;
+  }
+
+  #run(values) {
+    const content = written(this.#assistant.inputs, values);
+    this.fold();
+    this.#onRun({ content, parameters: values });
   }
 }
