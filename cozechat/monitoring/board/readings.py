@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from django.db import models
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+
 from conversations.models import Turn
 from cozechat.monitoring.models import ProcessReport, SummingClaim, Tally
 from cozechat.usage.pages.ranges import Slot, last_days, last_hours
@@ -69,15 +73,14 @@ def read(span: Span, *, now: datetime, zone: tzinfo) -> Readings:
     slots = _slots(span, now=now, zone=zone)
     day = last_hours(24, now=now, zone=UTC)
     hours = _tallies(Grain.HOUR, since=min(slots[0].start, day.start))
-    minutes = _tallies(Grain.MINUTE, since=now - timedelta(hours=24))
-    slices = _sliced(slots, minutes if span is Span.HOUR else hours)
-    requests = [sums.get("counter:requests", 0) for _start, sums in minutes]
+    finest = _tallies(Grain.MINUTE, since=slots[0].start) if span is Span.HOUR else hours
+    slices = _sliced(slots, finest)
     return Readings(
         span=span,
         slices=slices,
         sums=added(piece.sums for piece in slices if piece.sums is not None),
         day=added(sums for start, sums in hours if start >= day.start),
-        busiest=max(requests, default=None),
+        busiest=_busiest(since=day.start),
         now=now_at(now),
     )
 
@@ -94,6 +97,14 @@ def _slots(span: Span, *, now: datetime, zone: tzinfo) -> tuple[Slot, ...]:
 def _tallies(grain: str, *, since: datetime) -> list[tuple[datetime, Sums]]:
     rows = Tally.objects.filter(grain=grain, start__gte=since).order_by("start")
     return list(rows.values_list("start", "sums"))
+
+
+def _busiest(*, since: datetime) -> int | None:
+    """The most requests in a minute; the database looks, for these are many rows of which one number counts."""
+    requests = Cast(KeyTextTransform("counter:requests", "sums"), models.BigIntegerField())
+    minutes = Tally.objects.filter(grain=Grain.MINUTE, start__gte=since)
+    found: int | None = minutes.aggregate(busiest=models.Max(requests))["busiest"]
+    return found
 
 
 def _sliced(slots: tuple[Slot, ...], tallies: list[tuple[datetime, Sums]]) -> tuple[Slice, ...]:
