@@ -6,13 +6,15 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin import UserAdmin
 from accounts.models import User
 from conversations.isolation import Outcome, prove
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Feedback, Message, Turn
 from cozechat.catalog.environment import default_assistant
 
 # The admin asks here too when an account is deleted, from its page or from the list.
@@ -91,6 +93,47 @@ class TurnAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("owner",)
     search_fields = ("id", "owner__username", "coze_chat_id", "log_id")
     exclude = ("parameters", "interrupt")
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """What readers think of answers, and whether Coze knows it. What they wrote stands on its own page only."""
+
+    list_display = (
+        "changed_at",
+        "rating",
+        "reasons_said",
+        "owner",
+        "turn_link",
+        "conversation_link",
+        "told_at",
+    )
+    list_filter = ("rating", "changed_at", ("told_at", admin.EmptyFieldListFilter))
+    list_select_related = ("owner", "turn")
+    search_fields = ("turn__id", "owner__username")
+    date_hierarchy = "changed_at"
+
+    @admin.display(description=_("reasons"))
+    def reasons_said(self, feedback: Feedback) -> str:
+        """In words."""
+        labels = dict(Feedback.Reason.choices)
+        return ", ".join(str(labels.get(reason, reason)) for reason in feedback.reasons)
+
+    @admin.display(description=_("turn"))
+    def turn_link(self, feedback: Feedback) -> str:
+        """How it fared."""
+        return _link("turn", feedback.turn_id)
+
+    @admin.display(description=_("conversation"))
+    def conversation_link(self, feedback: Feedback) -> str:
+        """Where it was."""
+        return _link("conversation", feedback.turn.conversation_id)
+
+
+def _link(name: str, pk: Any) -> str:
+    return format_html(
+        '<a href="{}">{}</a>', reverse(f"admin:conversations_{name}_change", args=[pk]), str(pk)[:8]
+    )
 
 
 @admin.action(description=_("Prove that two chosen users cannot see each other"), permissions=["change"])

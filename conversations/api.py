@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.haste import unhurried
 from accounts.models import User
 from conversations import exporting, listing, searching, turns
-from conversations.forms import RenameForm
-from conversations.models import Conversation
+from conversations.forms import FeedbackForm, RenameForm
+from conversations.models import Conversation, Turn
 from cozechat import logs
 from cozechat.audit.models import Verb
 from cozechat.audit.recording import record_softly
@@ -179,3 +179,19 @@ def search(request: HttpRequest) -> HttpResponse:
     return JsonResponse(
         {"items": searching.search(_user(request), query=request.GET.get("q", "")), "next": None}
     )
+
+
+@require_http_methods(["PUT", "DELETE"])
+@_signed_in
+def feedback(request: HttpRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> HttpResponse:
+    """What the reader thinks of an answer; `PUT {rating, reasons?, comment?}`, or taken back."""
+    said: dict[str, Any] = {"rating": "", "reasons": [], "comment": ""}
+    if request.method == "PUT":
+        form = FeedbackForm(_body(request))
+        # Rubbish about what is not there is answered as anything else about it.
+        said = form.cleaned_data if form.is_valid() else {}
+    known = Turn.objects.owned_by(_user(request)).filter(pk=turn_id, conversation_id=conversation_id).exists()
+    if known and not said:
+        return _bad_request()
+    kept = known and turns.judge(_user(request), conversation_id=conversation_id, turn_id=turn_id, **said)
+    return JsonResponse({"feedback": kept.described()}) if kept else _not_found()

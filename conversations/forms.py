@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from conversations.models import TITLE_LENGTH
+from conversations.models import COMMENT_LENGTH, TITLE_LENGTH, Feedback
 from conversations.text import clean
 
 
@@ -32,3 +32,19 @@ class RenameForm(forms.Form):
         if not title and self.fields["title"].required:
             raise forms.ValidationError(self.fields["title"].error_messages["required"])
         return title
+
+
+class FeedbackForm(forms.Form):
+    """What a reader thinks of an answer."""
+
+    rating = forms.ChoiceField(choices=[(each.value, "") for each in Feedback.Rating if each.value])
+    reasons = forms.MultipleChoiceField(choices=Feedback.Reason.choices, required=False)
+    comment = TextField(max_length=COMMENT_LENGTH, required=False)
+
+    def clean_reasons(self) -> list[str]:
+        """Each once."""
+        return list(dict.fromkeys(self.cleaned_data["reasons"]))
+
+    def clean_comment(self) -> str:
+        """Without control characters."""
+        return clean(str(self.cleaned_data["comment"] or "")).strip()

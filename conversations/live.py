@@ -9,6 +9,7 @@ from typing import Any
 from conversations import frames
 from conversations.outboxes import Hub, Outbox
 from conversations.rendering import GrowingText
+from conversations.thoughts import Thought
 
 # Deltas that arrive within this time of the last flush travel together (seconds).
 COALESCE = 0.03
@@ -35,6 +36,9 @@ class LiveTurn:
     relay: "Callable[[LiveTurn, str, int], None] | None" = None
     # Called with each step, while tabs in other processes look on.
     relay_step: "Callable[[LiveTurn, dict[str, Any]], None] | None" = None
+    # What is thought aloud before the answer; called with each piece and where it begins.
+    thought: Thought = field(default_factory=Thought)
+    relay_thought: "Callable[[LiveTurn, str, int], None] | None" = None
     _parts: list[str] = field(default_factory=list)
     _unsent: list[str] = field(default_factory=list)
     _growing: GrowingText = field(default_factory=GrowingText)
@@ -57,9 +61,19 @@ class LiveTurn:
         """The answer grows; what comes within 30 ms travels as one delta. After the end nothing comes."""
         if self.ended:
             return
+        self.thought.close()
         self._parts.append(piece)
         self._unsent.append(piece)
         self.length += len(piece)
+        self._grew()
+
+    def think(self, piece: str) -> None:
+        """The assistant thinks aloud; it travels as the answer does, and beside it."""
+        if not self.ended:
+            self.thought.add(piece)
+            self._grew()
+
+    def _grew(self) -> None:
         self.dirty = True
         if self._timer is None:
             loop = asyncio.get_running_loop()
@@ -88,6 +102,7 @@ class LiveTurn:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._tell_thought()
         if not self._unsent:
             return
         text, self._unsent = "".join(self._unsent), []
@@ -105,6 +120,7 @@ class LiveTurn:
 
     def finish(self) -> None:
         """No more text comes: send the rest, render the rest."""
+        self.thought.close()
         self.flush()
         self.ended = True
         self._send_html(self._growing.end())
@@ -137,6 +153,7 @@ class LiveTurn:
         """
         self.flush()
         return [
+            *(thought_frame(self, piece, at=at) for piece, at in self.thought.whole()),
             *(step_frame(self, step) for step in self.steps.values()),
             *sync(self.id, seq=self.seq, content=self.text, status="in_progress"),
             *self._html_frames(0, self._growing.blocks),
@@ -165,6 +182,14 @@ class LiveTurn:
                 last=number == len(pieces),
             )
 
+    def _tell_thought(self) -> None:
+        readers = self.hub.followers(self.conversation_id, owner_id=self.owner_id)
+        for piece, start, at in self.thought.news():
+            self._flushed_at = asyncio.get_running_loop().time()
+            self._offer(readers, thought_frame(self, piece, at=at))
+            if self.relay_thought is not None:
+                self.relay_thought(self, piece, start)
+
     def _offer(self, readers: list[Outbox], text: str) -> None:
         for outbox in readers:
             outbox.offer_delta(text, turn=self)
@@ -173,6 +198,14 @@ class LiveTurn:
 def step_frame(turn: LiveTurn, step: dict[str, Any]) -> str:
     """A tool that was invoked on the way to an answer; the same `id` again takes the place of the former."""
     return frames.build("turn.step", turn=turn.id, conversation=turn.conversation_id, seq=turn.seq, step=step)
+
+
+def thought_frame(turn: LiveTurn, piece: str, *, at: int) -> str:
+    """What is thought from `offset` on; `seconds` once it has been thought through."""
+    done = {} if turn.thought.seconds is None else {"seconds": turn.thought.seconds}
+    return frames.build(
+        "turn.reasoning", turn=turn.id, conversation=turn.conversation_id, offset=at, content=piece, **done
+    )
 
 
 def sync(turn_id: uuid.UUID, *, seq: int, content: str, status: str) -> Iterator[str]:

@@ -17,5 +17,10 @@ urlpatterns = [
     path("api/conversations/<uuid:conversation_id>/", api.conversation, name="api_conversation"),
     path("api/conversations/<uuid:conversation_id>/messages", api.messages, name="api_messages"),
     path("api/conversations/<uuid:conversation_id>/export", api.export, name="api_export"),
+    path(
+        "api/conversations/<uuid:conversation_id>/turns/<uuid:turn_id>/feedback",
+        api.feedback,
+        name="api_feedback",
+    ),
     path("api/search", api.search, name="api_search"),
 ]

@@ -2,6 +2,7 @@
 
 from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
 from conversations.models.days import TurnDay
+from conversations.models.feedback import COMMENT_LENGTH, Feedback
 from conversations.models.messages import Message, MessageQuerySet
 from conversations.models.receipts import DeletionReceipt, ReceiptLine
 from conversations.models.search import SearchEntry
@@ -10,11 +11,13 @@ from conversations.models.steps import Step
 from conversations.models.turns import Turn, TurnQuerySet
 
 __all__ = [
+    "COMMENT_LENGTH",
     "TITLE_LENGTH",
     "Conversation",
     "ConversationQuerySet",
     "CozeLeftover",
     "DeletionReceipt",
+    "Feedback",
     "Message",
     "MessageQuerySet",
     "ReceiptLine",

@@ -55,6 +55,9 @@ class Message(models.Model):
     # The answer as safe HTML, kept with the version of the rendering that made it; empty while it runs.
     html = models.TextField(_("HTML"), blank=True, editable=False)
     html_version = models.PositiveSmallIntegerField(default=0, editable=False)
+    # What the assistant thought aloud before it, and for how long.
+    reasoning = models.TextField(_("reasoning"), blank=True, default="", db_default="", editable=False)
+    reasoning_seconds = models.FloatField(_("thought for (seconds)"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # Whether the search knows its last words. Whoever changes the words of a finished message takes it back.
     is_indexed = models.BooleanField(default=False, db_default=False, editable=False)

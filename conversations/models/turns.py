@@ -127,6 +127,11 @@ class Turn(models.Model):
         verbose_name=_("answers"),
         editable=False,
     )
+    # Follow-up questions that Coze offered, and its id of the answer's (last) message.
+    suggestions = models.JSONField(_("follow-up questions"), default=list, db_default=[], editable=False)
+    answer_coze_id = models.CharField(
+        _("Coze message id"), max_length=120, blank=True, default="", db_default="", editable=False
+    )
     error_code = models.CharField(_("error"), max_length=24, blank=True, editable=False)
     coze_error = models.CharField(_("Coze's error"), max_length=300, blank=True, editable=False)
     log_id = models.CharField(_("log id"), max_length=64, blank=True, editable=False)

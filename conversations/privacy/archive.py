@@ -128,7 +128,11 @@ async def _messages(conversation: Conversation, *, user: User) -> AsyncIterator[
 
 def _page(conversation: Conversation, *, user: User, after: int) -> list[dict[str, Any]]:
     rows = Message.objects.owned_by(user).filter(conversation=conversation, pk__gt=after).worth_showing()
-    rows = rows.select_related("turn").prefetch_related("turn__steps").order_by("pk")[:_MESSAGES_AT_ONCE]
+    rows = (
+        rows.select_related("turn__feedback")
+        .prefetch_related("turn__steps")
+        .order_by("pk")[:_MESSAGES_AT_ONCE]
+    )
     found = [describe_message(row, assistant=conversation.assistant) for row in rows]
     for message in found:
         message.pop("html")

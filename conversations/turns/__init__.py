@@ -7,6 +7,7 @@ from conversations.turns.allowances import allowance_of, is_charged
 from conversations.turns.beginning import Begun, begin
 from conversations.turns.changes import delete_conversation, rename_conversation
 from conversations.turns.engine import Engine, engine, hub
+from conversations.turns.judging import judge
 from conversations.turns.pacing import turns_today
 from conversations.turns.reading import describe_conversation, describe_message, newest_messages
 from conversations.turns.receiving import (
@@ -38,6 +39,7 @@ __all__ = [
     "engine",
     "hub",
     "is_charged",
+    "judge",
     "newest_messages",
     "open_conversation",
     "receive",

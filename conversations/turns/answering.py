@@ -223,18 +223,24 @@ class _Reading:
 
     async def _large_delta(self, event: MessageDelta) -> None:
         """A delta that is long to render comes in pieces, with everybody else's turn between them."""
+        if event.reasoning_content:
+            words.think(self.running, event.reasoning_content)
         for start in range(0, len(event.content), words.LARGE):
-            self._delta(replace(event, content=event.content[start : start + words.LARGE]))
+            self._delta(
+                replace(event, content=event.content[start : start + words.LARGE], reasoning_content="")
+            )
             self.running.live.flush()
             await asyncio.sleep(0)
 
     def _delta(self, event: MessageDelta) -> None:
+        if event.reasoning_content:
+            words.think(self.running, event.reasoning_content)
         if not event.content:
             return
         live = self.running.live
         if event.message_id != self._message_id:
             live.part()
-            self._message_id = event.message_id
+            self._message_id = self.running.answer_coze_id = event.message_id
             self._seen.add(event.message_id)
         words.say(self.running, event.content)
 
@@ -244,6 +250,4 @@ class _Reading:
             self.running.suggestions.append(words.storable(message.content)[:200])
         elif message.type == "answer" and message.id not in self._seen:
             # An answer that came without deltas: the whole of it at once.
-            await self._large_delta(
-                MessageDelta(message_id=message.id, content=message.content, reasoning_content="")
-            )
+            await self._large_delta(MessageDelta(message.id, message.content, message.reasoning_content))

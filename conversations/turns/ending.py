@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from conversations import frames
 from conversations.models import Turn
 from conversations.turns import allowances, questions, saving, wishes
 from conversations.turns.failures import Failure
@@ -98,7 +99,7 @@ def _of_run(running: RunningTurn, *, status: Turn.Status) -> dict[str, Any]:
 
 def _ended(running: RunningTurn, *, status: Turn.Status, failure: Failure | None) -> StoredTurn:
     """The turn as it was just saved: what we wrote need not be read."""
-    live, usage = running.live, running.usage or Usage(0, 0, 0)
+    live, usage, now = running.live, running.usage or Usage(0, 0, 0), timezone.now()
     return StoredTurn(
         id=running.id,
         conversation_id=live.conversation_id,
@@ -108,12 +109,14 @@ def _ended(running: RunningTurn, *, status: Turn.Status, failure: Failure | None
         answer_id=running.begun.answer.pk,
         answer_text=live.text,
         breaks=live.breaks,
-        ended_at=timezone.now(),
+        ended_at=now,
         error_code=failure.code if failure else "",
         log_id=failure.log_id if failure else "",
         steps=len(live.steps),
         **_of_run(running, status=status),
         cached=running.cached,
+        seconds=round((now - running.begun.turn.created_at).total_seconds(), 1),
+        reasoning=frames.utf16_length(live.thought.text),
         usage={
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,

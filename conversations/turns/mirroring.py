@@ -17,6 +17,7 @@ from accounts import tokens
 from accounts.models import User
 from conversations.models import Conversation
 from conversations.turns.leftovers import clear_leftovers
+from conversations.turns.verdicts import tell_coze
 from cozechat import database
 from cozechat.catalog.clients import coze_client
 from cozechat.coze.errors import CONVERSATION_GONE, CozeError, TokenRefused
@@ -55,6 +56,7 @@ class Mirror:
         for conversation in await database.run(_differing, but=waiting[-_MOST_WAITING:]):
             await self._bring_in_line(conversation)
         await clear_leftovers()
+        await tell_coze()
 
     async def finish(self, conversation_ids: list[uuid.UUID]) -> None:
         """Do what these conversations need now, without waiting for the next round."""

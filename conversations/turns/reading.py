@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations import frames, rendering
 from conversations.models import Conversation, Message, Step, Turn
 from conversations.models.steps import failed_node
-from conversations.turns import questions, wishes
+from conversations.turns import asides, questions, wishes
 from conversations.turns.failures import message_for, public_code
 from cozechat.catalog.models import Assistant
 
@@ -42,6 +42,9 @@ class StoredTurn:
     run: Mapping[str, Any] | None = None
     failed_step: str = ""
     cached: bool = False
+    # How much of what was thought aloud is kept, as a browser counts it.
+    reasoning: int = 0
+    seconds: float | None = None
 
     @property
     def is_running(self) -> bool:
@@ -82,6 +85,8 @@ def stored_turn(turn_id: uuid.UUID, *, owner: User | None = None) -> StoredTurn 
         run=wishes.run_of(turn, assistant=turn.conversation.assistant),
         failed_step=failed_node(turn.steps.all()) if turn.status == Turn.Status.FAILED else "",
         cached=turn.cached,
+        reasoning=frames.utf16_length(answer.reasoning),
+        seconds=asides.seconds_of(turn),
     )
 
 
@@ -154,6 +159,8 @@ def terminal_frame(stored: StoredTurn, *, advice: Mapping[str, Any] | None = Non
         seq=stored.seq,
         message=stored.answer_id,
         steps=stored.steps,
+        reasoning=stored.reasoning,
+        seconds=stored.seconds,
         length=frames.utf16_length(stored.answer_text),
         digest=digest(stored.answer_text),
         **extra,
@@ -210,7 +217,7 @@ def newest_messages(
     conversation: Conversation, *, before: int | None = None, limit: int = PAGE
 ) -> tuple[list[dict[str, Any]], bool]:
     """The newest messages (before an id), oldest first, and whether there are older ones."""
-    rows = Message.objects.filter(conversation=conversation).worth_showing().select_related("turn")
+    rows = Message.objects.filter(conversation=conversation).worth_showing().select_related("turn__feedback")
     rows = rows.prefetch_related("turn__steps")
     if before is not None:
         rows = rows.filter(pk__lt=before)
@@ -239,7 +246,12 @@ def describe_message(message: Message, *, assistant: Assistant | None = None) ->
         return described
     if not is_answer:
         return described | ({"parameters": turn.parameters} if turn.parameters else {})
-    return described | _how_it_ended(turn) | _of_run(turn, assistant=assistant)
+    return (
+        described
+        | _how_it_ended(turn)
+        | asides.described(message, turn=turn)
+        | _of_run(turn, assistant=assistant)
+    )
 
 
 def _how_it_ended(turn: Turn) -> dict[str, Any]:
@@ -292,7 +304,7 @@ def state_messages(messages: Iterable[dict[str, Any]]) -> tuple[list[dict[str, A
 
 
 def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    plain = {key: value for key, value in message.items() if key != "html"}
+    plain = {key: value for key, value in message.items() if key not in {"html", "reasoning"}}
     if "steps" in plain:
         plain["steps"] = [
             {key: value for key, value in step.items() if key not in {"payload", "outcome"}}

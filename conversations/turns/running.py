@@ -37,6 +37,8 @@ class RunningTurn:
     # It is out and may have arrived; Coze has begun with it.
     posted: bool = False
     accepted: bool = False
+    # Coze's id of the (last) message of the answer.
+    answer_coze_id: str = ""
     log_id: str = ""
     token: str = field(default="", repr=False)
     usage: Usage | None = None

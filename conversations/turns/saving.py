@@ -4,13 +4,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from conversations import rendering
 from conversations.models import Conversation, Message, Turn
-from conversations.turns import leftovers, metering, questions
+from conversations.turns import asides, leftovers, metering, questions
 from conversations.turns.beginning import LEASE
 from conversations.turns.failures import Failure
 from conversations.turns.metering import Spent
@@ -30,13 +31,16 @@ class Snapshot:
     seq: int
     content: str | None
     breaks: list[int]
+    thought: dict[str, Any]
 
 
 def take_snapshot(running: RunningTurn) -> Snapshot:
     """What there is to save now; content None when nothing was added since the last time."""
     live = running.live
     dirty, live.dirty = live.dirty, False
-    return Snapshot(running, live.seq, live.text if dirty else None, list(live.breaks))
+    return Snapshot(
+        running, live.seq, live.text if dirty else None, list(live.breaks), asides.of_message(live)
+    )
 
 
 def mark_in_progress(running: RunningTurn) -> bool:
@@ -91,7 +95,7 @@ def save_progress(
                 lost.append(snapshot.running)
             elif snapshot.content is not None:
                 answer = Message.objects.filter(pk=snapshot.running.begun.answer.pk)
-                answer.update(content=snapshot.content, breaks=snapshot.breaks)
+                answer.update(content=snapshot.content, breaks=snapshot.breaks, **snapshot.thought)
     return lost
 
 
@@ -121,12 +125,17 @@ def save_end(
             log_id=_log_id(running, failure),
             error_code=failure.code if failure else "",
             coze_error=failure.coze_error if failure else "",
+            **asides.of_turn(running, status=status),
             **storable_counts(usage),
         )
         if ended:
             answer = Message.objects.filter(pk=running.begun.answer.pk)
             answer.update(
-                content=content, breaks=running.live.breaks, html=html, html_version=rendering.VERSION
+                content=content,
+                breaks=running.live.breaks,
+                html=html,
+                html_version=rendering.VERSION,
+                **asides.of_message(running.live),
             )
             Conversation.objects.filter(pk=running.begun.conversation.pk).update(active_at=now)
             spent = _spent(running, status=status, failure=failure, now=now)

@@ -29,6 +29,11 @@ def say(running: RunningTurn, text: str) -> None:
     live.append(storable(text))
 
 
+def think(running: RunningTurn, text: str) -> None:
+    """The assistant thinks aloud."""
+    running.live.think(storable(text))
+
+
 async def say_much(running: RunningTurn, text: str) -> None:
     """The same for a text that is long to render: in pieces, with everybody else's turn between them."""
     for start in range(0, len(text), LARGE):

@@ -18,6 +18,7 @@ class Ledger:
         self.chats_per_session: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
+        self.feedback: dict[str, dict[str, Any]] = {}
         self.abandoned = 0
         self.without_body_session_name = 0
         self.mismatches: list[dict[str, str | None]] = []
@@ -38,6 +39,7 @@ class Ledger:
             "chats_per_session": dict(self.chats_per_session),
             "refusals": {str(code): count for code, count in self.refusals.items()},
             "faults": dict(self.faults),
+            "feedback": self.feedback,
             "abandoned": self.abandoned,
             "without_body_session_name": self.without_body_session_name,
             "session_name_mismatches": self.mismatches,

@@ -108,18 +108,21 @@ async def delete(call: Call) -> Reply:
 
 
 async def set_feedback(call: Call) -> Reply:
-    """Checked and forgotten: no endpoint gives feedback back."""
+    """Checked, and kept in the ledger alone: no endpoint gives feedback back."""
     fields = call.fields
     fields.required("feedback_type")
-    fields.choice("feedback_type", among=("like", "unlike"), default="like")
-    fields.short_texts("reason_types", most=REASONS, limit=REASON_LENGTH)
-    fields.text("comment", limit=COMMENT_LENGTH)
-    _message(call)
+    said = {
+        "feedback_type": fields.choice("feedback_type", among=("like", "unlike"), default="like"),
+        "reason_types": list(fields.short_texts("reason_types", most=REASONS, limit=REASON_LENGTH)),
+        "comment": fields.text("comment", limit=COMMENT_LENGTH),
+        "session_name": call.identity.session_name,
+    }
+    call.world.ledger.feedback[_message(call).id] = said
     return envelope(call.log_id)
 
 
 async def unset_feedback(call: Call) -> Reply:
-    _message(call)
+    call.world.ledger.feedback.pop(_message(call).id, None)
     return envelope(call.log_id)
 
 

@@ -18,6 +18,7 @@ _COFFEE = re.compile(
 _GRAMS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:克|(?i:g\b|grams?\b))")
 _STEP_BY_STEP = re.compile(r"一步一步|(?i:\bstep by step\b)")
 _ENDLESS = re.compile(r"没完没了|(?i:\bagain and again\b)")
+_ALOUD = re.compile(r"边想边说|想清楚再|(?i:\bthink (?:aloud|hard|it over)\b)")
 _SUGGEST_ZH = ("你能做什么?", "画一张表格", "我叫什么名字?")
 _SUGGEST_EN = ("What can you do?", "Draw a table", "What is my name?")
 
@@ -53,6 +54,8 @@ def plan_with_outputs(outputs: Sequence[str], threads: Threads) -> Plan:
 
 
 def _plain(threads: Threads) -> Plan:
+    if _ALOUD.search(threads[-1][-1].content):
+        return _reasoner(threads)
     return Plan(mind.answer(threads))
 
 
@@ -68,9 +71,15 @@ def _reasoner(threads: Threads) -> Plan:
     thought = mind.answer(threads)
     words = len(threads[-1][-1].content)
     if _chinese(threads):
-        reasoning = f"用户说了{words}个字。先看看这个会话里说过什么,再想想怎么回答最清楚。"
+        reasoning = (
+            f"用户说了{words}个字。\n\n先看看这个会话里说过什么:有没有提到名字、口味,或者上次没说完的事?\n\n"
+            "再想想怎么回答最清楚:先说结论,再举例子,最后问一句还缺什么。"
+        )
         return Plan(thought, reasoning=reasoning, follow_ups=_SUGGEST_ZH)
-    reasoning = f"The user wrote {words} characters. First, what was said here before; then a clear answer."
+    reasoning = (
+        f"The user wrote {words} characters.\n\nFirst, what was said here before: a name, a taste, something left open?"
+        "\n\nThen a clear answer: the result first, an example after it, and a word about what is missing."
+    )
     return Plan(thought, reasoning=reasoning, follow_ups=_SUGGEST_EN)
 
 

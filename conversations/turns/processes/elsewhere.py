@@ -17,8 +17,10 @@ from django.utils import timezone
 
 from conversations.models import Conversation, Turn
 from conversations.outboxes import Hub, Outbox
+from conversations.thoughts import Thought
+from conversations.turns.asides import thought_of
 from conversations.turns.ending import End, stored_end
-from conversations.turns.processes.hints import Began, Delta, Ended, Stepped, Text, Watch
+from conversations.turns.processes.hints import Began, Delta, Ended, Stepped, Text, Thinking, Watch
 from conversations.turns.processes.relaying import WATCHED, DistantTurn
 from conversations.turns.processes.wire import NoWire, Wire
 from conversations.turns.reading import StoredTurn, described, started_frame_of, steps_of, stored_turn
@@ -77,11 +79,12 @@ class Elsewhere:
         return await asyncio.shield(task)
 
     async def _meet(self, turn_id: uuid.UUID, *, owner_id: int, asker: Outbox | None) -> DistantTurn | None:
-        stored, started, steps = await database.run(_read, turn_id)
+        stored, started, steps, thought = await database.run(_read, turn_id)
         if stored is None or not stored.is_running or stored.owner_id != owner_id:
             return None
         turn = DistantTurn(turn_id, stored.conversation_id, owner_id, self._hub)
         turn.steps = {step["id"]: step for step in steps}
+        turn.thought = thought
         await turn.load(seq=stored.seq, content=stored.answer_text, breaks=stored.breaks)
         if turn_id in self._told or self._is_here(turn_id):
             return None
@@ -89,7 +92,7 @@ class Elsewhere:
         for outbox in self._hub.followers(stored.conversation_id, owner_id=owner_id):
             if outbox is not asker and started:
                 outbox.offer(started)
-                if turn.seq or turn.steps:
+                if turn.seq or turn.steps or thought.text:
                     outbox.refresh(turn)
         self._watch(turn)
         return turn
@@ -100,7 +103,7 @@ class Elsewhere:
 
     # What hints say
 
-    def take(self, hint: Delta | Text | Stepped) -> None:
+    def take(self, hint: Delta | Text | Stepped | Thinking) -> None:
         """Words or steps of a turn that we follow; where words are missing, its home is asked for them."""
         turn = self.turns.get(hint.turn)
         if turn is None or turn.owner_id != hint.user:
@@ -108,7 +111,10 @@ class Elsewhere:
         if isinstance(hint, Stepped):
             turn.show_step(hint.step)
             return
-        fits = turn.take(hint) if isinstance(hint, Delta) else turn.take_text(hint)
+        if isinstance(hint, Thinking):
+            fits = turn.take_thought(hint)
+        else:
+            fits = turn.take(hint) if isinstance(hint, Delta) else turn.take_text(hint)
         if not fits and time.monotonic() - self._watched_at.get(turn.id, 0.0) > 0.2:
             self._watch(turn)
 
@@ -240,8 +246,8 @@ class Elsewhere:
             turn.catch_up(seq=stored.seq, content=stored.answer_text, breaks=stored.breaks)
 
 
-def _read(turn_id: uuid.UUID) -> tuple[StoredTurn | None, str | None, list[dict[str, Any]]]:
-    return stored_turn(turn_id), started_frame_of(turn_id), steps_of(turn_id)
+def _read(turn_id: uuid.UUID) -> tuple[StoredTurn | None, str | None, list[dict[str, Any]], Thought]:
+    return stored_turn(turn_id), started_frame_of(turn_id), steps_of(turn_id), thought_of(turn_id)
 
 
 def _look(followed: set[uuid.UUID], *, since: datetime) -> list[_Seen]:

@@ -78,6 +78,16 @@ class Stepped(Hint):
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking(Hint):
+    """What is thought aloud from `start` on; `milliseconds` for how long, or -1 while it goes on."""
+
+    turn: uuid.UUID
+    start: int
+    content: str
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class QueueChanged(Hint):
     """A question waits or reads otherwise now: the frame that says so to whoever follows the conversation."""
 

@@ -21,6 +21,7 @@ from conversations.turns.processes.hints import (
     Stepped,
     Stop,
     Text,
+    Thinking,
     Watch,
 )
 from conversations.turns.processes.relaying import Relay
@@ -95,7 +96,7 @@ class News:
     def hear(self, hint: Hint) -> None:
         """A hint of another process: the rows decide, it only says when to look."""
         match hint:
-            case Delta() | Text() | Stepped():
+            case Delta() | Text() | Stepped() | Thinking():
                 self.elsewhere.take(hint)
             case Watch() | Stop():
                 self._hear_about_ours(hint)

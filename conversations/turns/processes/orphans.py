@@ -36,6 +36,7 @@ class Answer:
 
     content: str
     breaks: list[int]
+    reasoning: str = ""
     usage: Usage | None = None
 
 
@@ -84,6 +85,7 @@ def settle(orphan: Orphan, *, answer: Answer | None) -> End | None:
         # Where what was shown and what is stored now differ, that counts as one delta more.
         seq += message.content != answer.content
         message.content, message.breaks = answer.content, answer.breaks
+        message.reasoning = answer.reasoning or message.reasoning
     message.html = rendering.render(message.content, breaks=message.breaks)
     message.html_version = rendering.VERSION
     status = Turn.Status.INTERRUPTED if answer is None else Turn.Status.COMPLETED
@@ -98,7 +100,7 @@ def _save(orphan: Orphan, message: Message, *, status: Turn.Status, seq: int, us
         turns = Turn.objects.leased(orphan.lease)
         ended = turns.update(status=status, seq=seq, lease=None, lease_until=None, ended_at=now, **counts)
         if ended:
-            message.save(update_fields=["content", "breaks", "html", "html_version"])
+            message.save(update_fields=["content", "breaks", "html", "html_version", "reasoning"])
             Conversation.objects.filter(pk=message.conversation_id).update(active_at=now)
             metering.meter_stored(orphan.id, status=status, tokens=tokens_of(usage))
     return bool(ended)

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import User
 from conversations.models import Message, Turn
+from conversations.thoughts import LIMIT
 from conversations.turns.ending import End
 from conversations.turns.processes import orphans
 from conversations.turns.processes.orphans import Answer, Orphan
@@ -182,4 +183,5 @@ def _put_together(messages: list[CozeMessage]) -> Answer:
         if text and message.content:
             breaks.append(len(text))
         text += storable(message.content)
-    return Answer(text, breaks)
+    thought = storable("".join(message.reasoning_content for message in messages))
+    return Answer(text, breaks, reasoning=thought[:LIMIT])

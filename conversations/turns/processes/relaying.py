@@ -5,8 +5,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from conversations.live import LiveTurn
-from conversations.turns.processes.hints import Delta, Stepped, Text, Watch
+from conversations import frames
+from conversations.live import LiveTurn, thought_frame
+from conversations.turns.processes.hints import Delta, Stepped, Text, Thinking, Watch
 from conversations.turns.processes.wire import NoWire, Wire
 
 # How long a turn's deltas are sent after somebody elsewhere last said that it is watched (seconds).
@@ -26,7 +27,9 @@ class Relay:
         """Somebody watches: give them what they miss, and from now on every delta."""
         turn.flush()
         self._until[turn.id] = _now() + WATCHED
-        turn.relay, turn.relay_step = self._delta, self._step
+        turn.relay, turn.relay_step, turn.relay_thought = self._delta, self._step, self._thought
+        if turn.thought.text and len(turn.thought.text) <= _TAIL:
+            self._thought(turn, turn.thought.text, 0)
         for step in turn.steps.values():
             self._step(turn, step)
         text = turn.text
@@ -44,10 +47,15 @@ class Relay:
 
     def _delta(self, turn: LiveTurn, piece: str, start: int) -> None:
         if _now() > self._until.get(turn.id, 0.0):
-            turn.relay = turn.relay_step = None
+            turn.relay = turn.relay_step = turn.relay_thought = None
             return
         part = bool(turn.breaks) and turn.breaks[-1] == start
         self._wire.send(Delta(turn.owner_id, turn.id, seq=turn.seq, content=piece, part=part))
+
+    def _thought(self, turn: LiveTurn, piece: str, start: int) -> None:
+        seconds = turn.thought.seconds
+        told = -1 if seconds is None else round(seconds * 1000)
+        self._wire.send(Thinking(turn.owner_id, turn.id, start=start, content=piece, milliseconds=told))
 
     def _step(self, turn: LiveTurn, step: dict[str, Any]) -> None:
         self._wire.send(Stepped(turn.owner_id, turn.id, step=step))
@@ -74,6 +82,25 @@ class DistantTurn(LiveTurn):
             self.part()
         self.append(delta.content)
         self.flush()
+        return True
+
+    def take_thought(self, hint: Thinking) -> bool:
+        """More of what is thought aloud. False: some of it is missing between."""
+        known = self.thought.text
+        if self.ended:
+            return True
+        if hint.start > len(known):
+            return False
+        text = known[: hint.start] + hint.content
+        seconds = None if hint.milliseconds < 0 else hint.milliseconds / 1000
+        if len(text) < len(known) or (text, seconds) == (known, self.thought.seconds):
+            return True
+        at = frames.utf16_length(known[: hint.start])
+        self.thought.take(text, seconds=seconds)
+        readers = self.hub.followers(self.conversation_id, owner_id=self.owner_id)
+        for piece in frames.pieces(hint.content):
+            self._offer(readers, thought_frame(self, piece, at=at))
+            at += frames.utf16_length(piece)
         return True
 
     def take_text(self, text: Text) -> bool:

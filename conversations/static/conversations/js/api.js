@@ -37,6 +37,10 @@ export function listMessages(id, { before, limit = 50 } = {}) {
   return request(`${one(id)}/messages?${query}`);
 }
 
+/** What the reader thinks of an answer; null takes it back. */
+export const judge = (id, turn, feedback) =>
+  request(`${one(id)}/turns/${turn}/feedback`, feedback ? { method: "PUT", body: feedback } : { method: "DELETE" });
+
 export const beginVisit = (language) => request("/api/visit", { method: "POST", body: { language } });
 export const lookAtVisit = () => request("/api/visit");
 export const endVisit = () => request("/api/visit", { method: "DELETE" });

@@ -102,6 +102,13 @@ export class Composer {
     else if (!this.#input.disabled) this.onSend(content);
   }
 
+  /** Puts a proposed text into the box; once it stands there, the same again sends it. */
+  propose(content) {
+    const typed = this.#input.value.trim();
+    if (typed === content) this.#send();
+    else this.restore(content);
+  }
+
   #send() {
     const content = this.#input.value.trim();
     if (!content || this.#input.disabled || this.#wait || this.#length(content) > this.#limit) return;

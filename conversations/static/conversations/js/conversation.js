@@ -144,6 +144,7 @@ export class OpenConversation {
     if (frame.type === "turn.accepted") this.asking.accepted(frame);
     else if (frame.type === "turn.started") this.#started(frame);
     else if (frame.type === "conversation.state") this.#state(frame);
+    else if (frame.type === "turn.suggestions" || frame.type === "turn.feedback") this.#thread.annotate(frame);
     else if (frame.type === "message.created") this.#received(frame);
     else if (frame.type === "error") this.#error(frame);
     else if (frame.conversation === this.id && this.#aboutQueue(frame)) return;

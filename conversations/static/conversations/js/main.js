@@ -1,6 +1,7 @@
 // The chat page: reads its configuration, joins the parts, and routes frames, keys and addresses.
 
 import { addressed, pathOf } from "./address.js";
+import { Asides } from "./asides.js";
 import { codeOf, copy } from "./code.js";
 import { Assistants } from "./assistants.js";
 import { setUpQuestions } from "./asked.js";
@@ -98,6 +99,7 @@ const composer = new Composer({
   onSend: (content, options) => open.asking.ask(content, options),
   onStop: () => open.stop(),
 });
+new Asides({ list: thread.list, conversation: () => open.id, composer });
 const pace = new Pace({ turns: config.turns, composer });
 const sidebar = new Sidebar({
   menu,

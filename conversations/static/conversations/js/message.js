@@ -1,5 +1,6 @@
 // One message on the page: made, filled, and marked with what became of it.
 
+import { drawAsides, drawFacts, drawThoughts } from "./asides.js";
 import { drawQuestion } from "./asked.js";
 import { addCopyButtons } from "./code.js";
 import { element, fromTemplate, icon, setSafeHtml } from "./dom.js";
@@ -173,8 +174,9 @@ export function drawTurn(item, turn) {
   renderLive(item.querySelector(".live"), turn.text.slice(turn.liveFrom));
   if (isTerminal(turn.status)) endSteps(turn.steps);
   drawSteps(item, turn.steps);
+  drawThoughts(item, turn.thought, { seconds: turn.thoughtFor, thinking: !isTerminal(turn.status) });
   const isWaiting = item.querySelector(".waiting");
-  if (turn.text || isTerminal(turn.status) || isAnyRunning(turn.steps)) isWaiting?.remove();
+  if (turn.text || turn.thought || isTerminal(turn.status) || isAnyRunning(turn.steps)) isWaiting?.remove();
   else if (!isWaiting) waiting(item);
   remember(item, turn.text);
   if (isTerminal(turn.status)) endTurn(item, turn);
@@ -183,6 +185,7 @@ export function drawTurn(item, turn) {
 function endTurn(item, turn) {
   if (turn.message) item.dataset.message = turn.message;
   showTime(item, item.querySelector("time").dateTime || Date.now());
+  drawFacts(item, turn.facts);
   noteAnswer(item, turn.status, turn);
 }
 
@@ -197,6 +200,7 @@ export function fillAnswer(item, message) {
   else setSafeHtml(finished, html);
   addCopyButtons(finished);
   drawSteps(item, new Map(steps.map((step) => [step.id, step])));
+  drawAsides(item, message);
   remember(item, content);
   showTime(item, createdAt);
   noteAnswer(item, status, message);

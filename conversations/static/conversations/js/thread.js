@@ -1,5 +1,6 @@
 // The list of messages: finds, adds and reconciles them, and draws running turns once a frame.
 
+import { drawFeedback, drawFollowUps } from "./asides.js";
 import { addCopyButtons } from "./code.js";
 import { byId, element } from "./dom.js";
 import {
@@ -142,6 +143,15 @@ export class Thread {
   nameAnswers() {
     for (const item of this.#list.querySelectorAll(".message-assistant")) nameAnswer(item);
     for (const item of this.#list.querySelectorAll("[data-parameters]")) keepParameters(item, parametersOf(item));
+  }
+
+  /** Questions to go on with, or a thumb that another tab gave: of an answer that has ended. */
+  annotate({ type, turn, items, feedback }) {
+    const item = this.#ofTurn(turn, "assistant");
+    if (!item) return;
+    if (type === "turn.feedback") drawFeedback(item, feedback);
+    else drawFollowUps(item, items);
+    this.follow.keep();
   }
 
   /** Marks a turn for the next frame. */

@@ -6,7 +6,7 @@ export const isTerminal = (status) => TERMINAL.has(status);
 
 /**
  * `text` is the whole answer so far, `pieces` its finished blocks as safe HTML and `liveFrom` where the rest,
- * still plain text, begins. `steps` are the tools that were invoked, by id. `generation` counts how often `pieces` was begun anew.
+ * still plain text, begins. `thought` is what was thought aloud, `thoughtFor` how long (seconds). `steps` are the tools that were invoked, by id. `generation` counts how often `pieces` was begun anew.
  */
 export function newTurn(id) {
   return {
@@ -17,6 +17,8 @@ export function newTurn(id) {
     generation: 0,
     liveFrom: 0,
     steps: new Map(),
+    thought: "",
+    thoughtFor: undefined,
     status: "in_progress",
     error: null,
     interrupt: null,
@@ -85,7 +87,9 @@ function terminal(turn, frame) {
   const unrendered = turn.text.slice(turn.liveFrom).trim() !== "";
   turn.syncing = false;
   const stepsMissing = (frame.steps ?? 0) !== turn.steps.size;
-  const refetch = incomplete || unrendered || stepsMissing;
+  const thoughtMissing = (frame.reasoning ?? 0) !== turn.thought.length;
+  turn.facts = { usage: frame.usage, seconds: frame.seconds, log_id: frame.log_id };
+  const refetch = incomplete || unrendered || stepsMissing || thoughtMissing;
   return { changed: true, ended: !repeated, refetch, mismatch: incomplete };
 }
 
@@ -94,6 +98,14 @@ function step(turn, frame) {
   const isNew = !turn.steps.has(frame.step.id) && frame.step.status === "running";
   turn.steps.set(frame.step.id, frame.step);
   return { changed: true, begun: isNew ? frame.step : null };
+}
+
+/** What is thought aloud from `offset` on; where something is missing before it, everything is asked for. */
+function reasoning(turn, { offset, content, seconds }) {
+  if (offset > turn.thought.length) return turn.syncing ? {} : { send: resumeFrame(turn) };
+  turn.thought = turn.thought.slice(0, offset) + content;
+  turn.thoughtFor = seconds;
+  return { changed: true };
 }
 
 /** Is this text what the server says it sent? Browsers offer the sum on secure pages only: else nothing is known. */
@@ -112,6 +124,8 @@ export function applyFrame(turn, frame) {
       return html(turn, frame);
     case "turn.sync":
       return sync(turn, frame);
+    case "turn.reasoning":
+      return reasoning(turn, frame);
     case "turn.step":
       return step(turn, frame);
     default:
