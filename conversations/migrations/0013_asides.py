@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0011_deletion_receipts"),
+        ("conversations", "0012_search"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
