@@ -77,5 +77,6 @@ def signed_in(user) -> Client:
 def address(name: str, ids: dict[str, str]) -> str:
     pattern = next(pattern for pattern in urls.urlpatterns if pattern.name == name)
     wanted = list(pattern.pattern.converters)
-    assert set(wanted) <= {"conversation_id"}, "a new kind of id needs its rows here"
-    return reverse(f"conversations:{name}", kwargs=dict.fromkeys(wanted, ids["CONVERSATION"]))
+    known = {"conversation_id": "CONVERSATION", "turn_id": "TURN", "cut_id": "CUT"}
+    assert set(wanted) <= set(known), "a new kind of id needs its rows here"
+    return reverse(f"conversations:{name}", kwargs={kind: ids[known[kind]] for kind in wanted})

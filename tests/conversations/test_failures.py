@@ -304,7 +304,9 @@ async def test_a_clock_that_is_wrong_is_the_operators_to_mend_too(coze, alice, t
     assert asked.last["error"]["code"] == "auth"
 
 
-async def test_what_coze_suggests_next_comes_after_the_answer_and_its_thoughts_do_not_come(coze, alice, tab):
+async def test_what_coze_suggests_next_comes_after_the_answer_and_its_thoughts_are_no_part_of_it(
+    coze, alice, tab
+):
     coze.arm("follow-ups", count=3)
     coze.arm("reasoning")
     async with tab(alice) as page:

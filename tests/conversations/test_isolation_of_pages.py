@@ -49,6 +49,12 @@ TRIED_URLS = {
         ("GET", "?limit=1", None),
         ("DELETE", "", None),
     ],
+    "api_feedback": [
+        ("PUT", "", {"rating": "like"}),
+        ("PUT", "", {"rating": "rubbish"}),
+        ("DELETE", "", None),
+        ("GET", "", None),
+    ],
     "api_export": [
         ("GET", "", None),
         ("GET", "?format=json", None),
@@ -57,7 +63,7 @@ TRIED_URLS = {
     ],
     "api_search": [("GET", "?q=zebra", None), ("GET", "?q=CONVERSATION", None), ("GET", "?q=SESSION", None)],
 }
-OF_ONE_CONVERSATION = ("page", "api_conversation", "api_messages", "api_export")
+OF_ONE_CONVERSATION = ("page", "api_conversation", "api_messages", "api_export", "api_feedback")
 
 
 def test_every_url_is_tried_here():
