@@ -24,6 +24,7 @@ from cozechat.checks import refuse_broken_configuration
 from cozechat.gateway.door import Door
 from cozechat.gateway.entrance import is_ours
 from cozechat.logs import levels
+from cozechat.monitoring.entrance import HealthFirst
 from cozechat.monitoring.reporting import reporter
 from cozechat.webhooks.courier import courier
 
@@ -48,10 +49,12 @@ class Awake:
 
 
 application = Awake(
-    Access(
-        ProtocolTypeRouter(
-            {"http": Door(django_application), "websocket": SocketLogin(URLRouter(websocket_urlpatterns))}
-        ),
-        has_own_ids=is_ours,
+    HealthFirst(
+        Access(
+            ProtocolTypeRouter(
+                {"http": Door(django_application), "websocket": SocketLogin(URLRouter(websocket_urlpatterns))}
+            ),
+            has_own_ids=is_ours,
+        )
     )
 )

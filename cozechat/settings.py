@@ -180,7 +180,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "cozechat.monitoring.entrance.HealthFirst",
     # Programs that bring events or call /v1/ get nothing that is made for browsers.
     "cozechat.webhooks.entrance.Entrance",
     "cozechat.gateway.entrance.Entrance",

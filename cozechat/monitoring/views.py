@@ -11,21 +11,10 @@ from cozechat.monitoring.diagnosing import Diagnosis, diagnose
 from cozechat.monitoring.guard import guarded
 from cozechat.monitoring.kept import Kept
 from cozechat.monitoring.metrics import CONTENT_TYPE, exposition, sums_of_ever
-from cozechat.monitoring.pulse import pulse
 from cozechat.monitoring.tooling import diagnose_kai
 
 # A diagnosis asks Coze for tokens: whoever asks again within so many seconds gets the same one.
 KEPT_SECONDS = 4.0
-
-
-async def health(request: HttpRequest) -> HttpResponseBase:
-    """`/health`: 200 while this process serves, else 503."""
-    found = await pulse.health()
-    response = JsonResponse(found.as_json(), status=200 if found.is_serving else 503)
-    response.headers["Cache-Control"] = "no-store"
-    # No middleware adds it here; without it the answer would travel in pieces.
-    response.headers["Content-Length"] = str(len(response.content))
-    return response
 
 
 async def _diagnoses() -> list[Diagnosis]:

@@ -82,6 +82,7 @@ def main() -> None:
     arguments.add_argument("--pages", type=float, default=5.0)
     arguments.add_argument("--seconds", type=float, default=10.0)
     given = arguments.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cozechat.settings")
     django.setup()
     from tests.processes import site
 

@@ -6,6 +6,7 @@ turns and their usage records in thirty days, sums them up as the site does, and
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
@@ -176,6 +177,7 @@ def main() -> None:
     arguments.add_argument("--turns", type=int, default=1_000_000)
     arguments.add_argument("--times", type=int, default=15)
     given = arguments.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cozechat.settings")
     django.setup()
     from django.core.management import call_command
     from django.db import connection

@@ -5,6 +5,7 @@ others around, takes all into the index, and asks each question several times.
 """
 
 import argparse
+import os
 import random
 import sys
 import time
@@ -102,6 +103,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000, help="of each owner")
     parser.add_argument("--length", type=int, default=300, help="characters of an answer")
     options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cozechat.settings")
     django.setup()
     from django.core.management import call_command
 

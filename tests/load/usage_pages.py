@@ -6,6 +6,7 @@ calls of ten users in thirty days, a tenth each, and asks for the page as the fi
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
@@ -112,6 +113,7 @@ def main() -> None:
     arguments.add_argument("--rows", type=int, default=1_000_000)
     arguments.add_argument("--times", type=int, default=15)
     given = arguments.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cozechat.settings")
     django.setup()
     from django.core.management import call_command
     from django.db import connection
