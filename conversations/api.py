@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.haste import unhurried
 from accounts.models import User
 from conversations import exporting, listing, searching, turns
-from conversations.forms import FeedbackForm, RenameForm
+from conversations.forms import ChoiceForm, FeedbackForm, RenameForm
 from conversations.models import Conversation, Turn
 from cozechat import logs
 from cozechat.audit.models import Verb
@@ -112,14 +112,29 @@ def _described(conversation_id: uuid.UUID, *, user: User) -> dict[str, Any] | No
 @require_http_methods(["GET", "HEAD", "PATCH", "DELETE"])
 @_signed_in
 def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
-    """One conversation: look, rename, delete."""
-    act = {"PATCH": _rename, "DELETE": _delete}.get(request.method or "", _look)
+    """One conversation: look, rename or show another version of a turn, delete."""
+    act = {"PATCH": _change, "DELETE": _delete}.get(request.method or "", _look)
     return act(request, conversation_id)
 
 
 def _look(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
     found = _described(conversation_id, user=_user(request))
     return JsonResponse(found) if found else _not_found()
+
+
+def _change(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    data = _body(request)
+    act = _choose if data is not None and "turn" in data else _rename
+    return act(request, conversation_id)
+
+
+def _choose(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    form = ChoiceForm(_body(request))
+    found = form.is_valid() and turns.choose(
+        _user(request), conversation_id=conversation_id, turn_id=form.cleaned_data["turn"]
+    )
+    # Who names no turn at all learns nothing of the conversation either.
+    return _look(request, conversation_id) if found else _not_found()
 
 
 def _rename(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
@@ -138,6 +153,51 @@ def _rename(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
 def _delete(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
     deleted = turns.delete_conversation(_user(request), conversation_id=conversation_id)
     return HttpResponse(status=204) if deleted else _not_found()
+
+
+@require_http_methods(["DELETE"])
+@_signed_in
+def turn(request: HttpRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> HttpResponse:
+    """Delete a question and its answer."""
+    return _prune(request, turns.delete_turn, conversation_id=conversation_id, turn_id=turn_id)
+
+
+@require_http_methods(["POST"])
+@_signed_in
+def restored_turn(request: HttpRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> HttpResponse:
+    """Take a deletion back, a moment after it."""
+    return _prune(request, turns.restore_turn, conversation_id=conversation_id, turn_id=turn_id)
+
+
+@require_http_methods(["POST"])
+@_signed_in
+def cuts(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """Cut the context at the end of what is shown."""
+    try:
+        cut = turns.clear_context(_user(request), conversation_id=conversation_id)
+    except turns.Busy:
+        return _busy()
+    except turns.NothingToClear:
+        return _problem(409, "empty", _("There is nothing above that the assistant still remembers."))
+    return JsonResponse({"id": str(cut)}, status=201) if cut else _not_found()
+
+
+@require_http_methods(["DELETE"])
+@_signed_in
+def cut(request: HttpRequest, conversation_id: uuid.UUID, cut_id: uuid.UUID) -> HttpResponse:
+    """Take a cut of the context back."""
+    return _prune(request, turns.restore_context, conversation_id=conversation_id, cut_id=cut_id)
+
+
+def _prune(request: HttpRequest, act: Callable[..., bool], **ids: uuid.UUID) -> HttpResponse:
+    try:
+        return HttpResponse(status=204) if act(_user(request), **ids) else _not_found()
+    except turns.Busy:
+        return _busy()
+
+
+def _busy() -> JsonResponse:
+    return _problem(409, "busy", _("An answer is still running here. Wait for it or stop it."))
 
 
 @require_safe

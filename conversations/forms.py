@@ -17,6 +17,15 @@ class TextField(forms.CharField):
         return super().to_python(value)
 
 
+class ChoiceForm(forms.Form):
+    """Which version of a turn is to be shown."""
+
+    turn = forms.UUIDField()
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data if data is not None else {})
+
+
 class RenameForm(forms.Form):
     """A conversation's title."""
 

@@ -47,7 +47,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TurnStart:
-    """A question; `conversation` None begins a new one. With `queue` it may wait for the answer before it."""
+    """A question; `conversation` None begins a new one. With `queue` it may wait for the answer before it.
+
+    It may take the place of a turn, with other words (`edits`) or once more (`regenerates`, without `content`), or ask
+    to go on with the answer of the last one (`continues`).
+    """
 
     client_id: uuid.UUID
     conversation: uuid.UUID | None
@@ -59,6 +63,14 @@ class TurnStart:
     fills_form: bool = False
     answers: uuid.UUID | None = None
     look_up: uuid.UUID | None = None
+    edits: uuid.UUID | None = None
+    regenerates: uuid.UUID | None = None
+    continues: uuid.UUID | None = None
+
+    @property
+    def replaces(self) -> uuid.UUID | None:
+        """The turn beside which it begins a branch."""
+        return self.edits or self.regenerates
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,20 +166,35 @@ def _wrong(data: dict[str, Any], name: str) -> Refused:
 
 def _turn_start(data: dict[str, Any]) -> TurnStart:
     client_id = _uuid(data, "client_id")
-    conversation = _uuid_or_none(data, "conversation")
+    about, conversation = _about(data), _uuid_or_none(data, "conversation")
     fills_form, look_up = data.get("parameters") is not None, _uuid_or_none(data, "look_up")
     has_words = bool(data.get("content")) or not (fills_form or look_up)
     return TurnStart(
         client_id=client_id,
         conversation=conversation,
-        content=_content(data) if has_words else "",
+        content=_content(data) if has_words and "regenerates" not in about else "",
         fills_form=fills_form,
         answers=_uuid_or_none(data, "answers"),
         look_up=look_up,
         assistant=_assistant(data),
         parameters=_parameters(data),
         queue=_flag(data, "queue"),
+        **about,
     )
+
+
+def _about(data: dict[str, Any]) -> dict[str, uuid.UUID]:
+    """Which turn a question is about, if any: one at most, and in a conversation."""
+    about = {
+        name: _uuid(data, name)
+        for name in ("edits", "regenerates", "continues")
+        if data.get(name) is not None
+    }
+    if len(about) > 1:
+        raise _wrong(data, list(about)[-1])
+    if about and data.get("conversation") is None:
+        raise _wrong(data, "conversation")
+    return about
 
 
 def _content(data: dict[str, Any]) -> str:

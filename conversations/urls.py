@@ -22,5 +22,13 @@ urlpatterns = [
         api.feedback,
         name="api_feedback",
     ),
+    path("api/conversations/<uuid:conversation_id>/turns/<uuid:turn_id>", api.turn, name="api_turn"),
+    path(
+        "api/conversations/<uuid:conversation_id>/turns/<uuid:turn_id>/restore",
+        api.restored_turn,
+        name="api_restored_turn",
+    ),
+    path("api/conversations/<uuid:conversation_id>/cuts", api.cuts, name="api_cuts"),
+    path("api/conversations/<uuid:conversation_id>/cuts/<uuid:cut_id>", api.cut, name="api_cut"),
     path("api/search", api.search, name="api_search"),
 ]

@@ -36,7 +36,9 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - login_required has seen to it
     conversation = _conversation(user, conversation_id)
-    messages, older = turns.newest_messages(conversation) if conversation else ([], False)
+    turn_id = _turn_in(request.GET.get("turn", ""))
+    path = turns.path_through(conversation, turn_id) if conversation and turn_id else None
+    messages, older = turns.newest_messages(conversation, path=path) if conversation else ([], False)
     for message in messages:
         message.update(_for_scripts(message))
     items, cursor = listing.conversations(user)
@@ -56,7 +58,8 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         "assistants": offered,
         "page_config": _config(user, conversation=conversation, assistant=assistant)
         | {"chosen": str(chosen.pk) if chosen else None}
-        | {"greeting": greeting, "assistants": offered},
+        | {"greeting": greeting, "assistants": offered}
+        | ({"look_at": str(turn_id), "turn": None} if path else {}),
     }
     return render(request, "conversations/page.html", context)
 
@@ -147,6 +150,14 @@ def _conversation(user: User, conversation_id: uuid.UUID | None) -> Conversation
     return found
 
 
+def _turn_in(value: str) -> uuid.UUID | None:
+    """The turn that the address names: its version is looked at, and shown from then on where there is a script."""
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        return None
+
+
 def _chosen(pk: str) -> Assistant | None:
     """The assistant that the address names, if it can be picked."""
     if not (pk.isascii() and pk.isdigit() and len(pk) < 18):
@@ -230,7 +241,10 @@ def _config(
     user: User, *, conversation: Conversation | None, assistant: dict[str, Any] | None
 ) -> dict[str, Any]:
     running = (
-        Turn.objects.owned_by(user).running().filter(conversation=conversation).first()
+        Turn.objects.owned_by(user)
+        .running()
+        .filter(conversation=conversation, branch=conversation.branch_id)
+        .first()
         if conversation
         else None
     )
@@ -238,6 +252,8 @@ def _config(
         "user": user.browser_key,
         "conversation": str(conversation.pk) if conversation else None,
         "turn": str(running.pk) if running else None,
+        "branch": str(conversation.branch_id) if conversation and conversation.branch_id else None,
+        "revision": conversation.revision if conversation else 0,
         "assistant": assistant,
         "quota": turns.allowance_of(user.pk),
         "turns": turns.turns_today(user.pk),

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from conversations import turns
 from conversations.frames import Refused, TurnEdit, TurnStart
@@ -14,7 +15,7 @@ from cozechat import database
 
 
 async def probe_here(first: Subject, second: Subject) -> list[Probe]:
-    """Both ways round: open, ask in, resume, stop, edit, rename, delete."""
+    """Both ways round: open, ask in, ask beside, resume, stop, edit, choose, clear, rename, delete."""
     probes: list[Probe] = []
     for one, other, names in ((first, second, "A on B"), (second, first, "B on A")):
         probes += [await _foreign(one, other, act, names=names) for act in _ATTEMPTS]
@@ -86,6 +87,41 @@ async def _edit(subject: Subject, _conversation: uuid.UUID, turn: uuid.UUID) -> 
     return await _answer(turns.edit(subject.user, frame=frame, outbox=_outbox(subject)))
 
 
+def _ask_about(name: str) -> Attempt:
+    """To have the other's turn stand beside one's own, or go on."""
+
+    async def attempt(subject: Subject, conversation: uuid.UUID, turn: uuid.UUID) -> str:
+        content = "" if name == "regenerates" else "x"
+        about: dict[str, Any] = {name: turn}
+        frame = TurnStart(client_id=uuid.uuid4(), conversation=conversation, content=content, **about)
+        return await _answer(database.run(turns.begin, subject.user, frame=frame))
+
+    return attempt
+
+
+async def _choose(subject: Subject, conversation: uuid.UUID, turn: uuid.UUID) -> str:
+    done = await database.run(turns.choose, subject.user, conversation_id=conversation, turn_id=turn)
+    return _DONE if done else "not_found"
+
+
+async def _ask_beside(subject: Subject, _conversation: uuid.UUID, turn: uuid.UUID) -> str:
+    """In one's own conversation, beside the other's turn."""
+    frame = TurnStart(
+        client_id=uuid.uuid4(), conversation=subject.conversation.pk, content="", regenerates=turn
+    )
+    return await _answer(database.run(turns.begin, subject.user, frame=frame))
+
+
+async def _delete_turn(subject: Subject, conversation: uuid.UUID, turn: uuid.UUID) -> str:
+    done = await database.run(turns.delete_turn, subject.user, conversation_id=conversation, turn_id=turn)
+    return _DONE if done else "not_found"
+
+
+async def _clear(subject: Subject, conversation: uuid.UUID, _turn: uuid.UUID) -> str:
+    done = await database.run(turns.clear_context, subject.user, conversation_id=conversation)
+    return _DONE if done else "not_found"
+
+
 async def _rename(subject: Subject, conversation: uuid.UUID, _turn: uuid.UUID) -> str:
     done = await database.run(
         turns.rename_conversation, subject.user, conversation_id=conversation, title="x"
@@ -104,6 +140,12 @@ _ATTEMPTS: dict[str, Attempt] = {
     "resume": _resume,
     "stop": _stop,
     "edit": _edit,
+    "edit & resend": _ask_about("edits"),
+    "regenerate": _ask_about("regenerates"),
+    "regenerate in one's own": _ask_beside,
+    "show a version": _choose,
+    "delete a message": _delete_turn,
+    "clear the context": _clear,
     "rename": _rename,
     "delete": _delete,
 }

@@ -25,15 +25,34 @@ async def probe_coze(first: Subject, second: Subject, *, bot_id: str) -> list[Pr
         await timed("coze: A's chat runs in A's conversation", lambda: _same_id(first), hint=hints.CREATED),
         await timed("coze: B's chat runs in B's conversation", lambda: _same_id(second), hint=hints.CREATED),
         await _list(first, second, bot_id=bot_id),
+        await timed(
+            "coze: the branches differ", lambda: _branches_differ(first, second), hint=hints.CONVERSATIONS
+        ),
     ]
     for one, other, names in ((first, second, "A on B"), (second, first, "B on A")):
-        probes += [await _foreign(one, other, act, names=names) for act in _FOREIGN]
+        for what, target in (("", other.coze_conversation_id), (" (branch)", other.branch_at_coze)):
+            probes += [
+                await _foreign(one, await target(), act, names=f"{act}{what}, {names}") for act in _FOREIGN
+            ]
     return probes
 
 
-async def _foreign(one: Subject, other: Subject, act: str, *, names: str) -> Probe:
+async def _foreign(one: Subject, target: str, act: str, *, names: str) -> Probe:
     attempt = _FOREIGN[act]
-    return await timed(f"coze: {act}, {names}", lambda: _refused(one, other, attempt), hint=hints.FOREIGN)
+    return await timed(f"coze: {names}", lambda: _refused(one, target, attempt), hint=hints.FOREIGN)
+
+
+async def _branches_differ(first: Subject, second: Subject) -> str:
+    """Each gets a branch; the four conversations are four."""
+    ids = []
+    for subject in (first, second):
+        await subject.ask_again()
+        ids += [await subject.coze_conversation_id(), await subject.branch_at_coze()]
+    return (
+        ""
+        if all(ids) and len(set(ids)) == 4
+        else f"among the four conversations are {', '.join(sorted(ids))}"
+    )
 
 
 async def _tokens_differ(first: Subject, second: Subject) -> str:
@@ -123,7 +142,7 @@ _FOREIGN: dict[str, Attempt | None] = {
 }
 
 
-async def _refused(one: Subject, other: Subject, attempt: Attempt | None) -> str:
+async def _refused(one: Subject, target: str, attempt: Attempt | None) -> str:
     """The call is refused, and in the same words as for a conversation that never was."""
     client, caller = coze_client(one.assistant.app), await one.caller()
 
@@ -141,7 +160,7 @@ async def _refused(one: Subject, other: Subject, attempt: Attempt | None) -> str
             return f"{error.code} {error.message}"
         return None
 
-    foreign = await try_on(await other.coze_conversation_id())
+    foreign = await try_on(target)
     if foreign is None:
         return "Coze did as it was told"
     missing = await try_on(_NOBODYS)

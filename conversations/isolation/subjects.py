@@ -14,7 +14,7 @@ from conversations import turns
 from conversations.frames import TurnStart
 from conversations.isolation import hints
 from conversations.isolation.report import Outcome, Probe
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Branch, Conversation, Message, Turn
 from cozechat import database
 from cozechat.catalog.models import Assistant
 from cozechat.coze.errors import WrongConversation
@@ -37,9 +37,14 @@ class Subject:
     assistant: Assistant
     conversation: Conversation
 
-    async def ask(self, question: str) -> str:
+    async def ask(self, question: str, *, regenerates: uuid.UUID | None = None) -> str:
         """Put a question through the turn engine; returns the answer. Raises CannotRun when the turn failed."""
-        frame = TurnStart(client_id=uuid.uuid4(), conversation=self.conversation.pk, content=question)
+        frame = TurnStart(
+            client_id=uuid.uuid4(),
+            conversation=self.conversation.pk,
+            content=question,
+            regenerates=regenerates,
+        )
         stored = await turns.ask(self.user, frame=frame)
         if stored.status not in {Turn.Status.COMPLETED, Turn.Status.REQUIRES_ACTION}:
             text = await database.run(_coze_error, stored.id)
@@ -47,6 +52,15 @@ class Subject:
                 raise AnsweredElsewhere(text)
             raise CannotRun(f"{question!r}: {stored.status} {stored.error_code} {text}".strip())
         return stored.answer_text
+
+    async def ask_again(self) -> None:
+        """Have the last answer once more, in a branch with a conversation of its own at Coze. Raises CannotRun."""
+        turn_id = await database.run(_last_turn, self.conversation.pk)
+        await self.ask("", regenerates=turn_id)
+
+    async def branch_at_coze(self) -> str:
+        """The id that Coze gave to the newest branch of this subject's conversation; "" where there is none."""
+        return await database.run(_branch_id, self.conversation.pk)
 
     async def caller(self) -> Caller:
         """Who this subject is at Coze."""
@@ -64,6 +78,16 @@ def _coze_error(turn_id: uuid.UUID) -> str:
 
 def _coze_id(conversation_id: uuid.UUID) -> str:
     return Conversation.objects.values_list("coze_conversation_id", flat=True).get(pk=conversation_id)
+
+
+def _last_turn(conversation_id: uuid.UUID) -> uuid.UUID:
+    turns_here = Turn.objects.filter(conversation=conversation_id)
+    return turns_here.order_by("-created_at").values_list("pk", flat=True)[0]
+
+
+def _branch_id(conversation_id: uuid.UUID) -> str:
+    rows = Branch.objects.filter(conversation=conversation_id).order_by("-created_at")
+    return rows.values_list("coze_conversation_id", flat=True).first() or ""
 
 
 @asynccontextmanager

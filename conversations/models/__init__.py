@@ -1,9 +1,11 @@
 """Conversations, turns and messages; what must always hold is a constraint."""
 
+from conversations.models.branches import Branch, Cut
 from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
 from conversations.models.days import TurnDay
 from conversations.models.feedback import COMMENT_LENGTH, Feedback
 from conversations.models.messages import Message, MessageQuerySet
+from conversations.models.paths import MAIN, Line, Lines, Path, holds
 from conversations.models.receipts import DeletionReceipt, ReceiptLine
 from conversations.models.search import SearchEntry
 from conversations.models.shares import Share, ShareQuerySet
@@ -12,14 +14,20 @@ from conversations.models.turns import Turn, TurnQuerySet
 
 __all__ = [
     "COMMENT_LENGTH",
+    "MAIN",
     "TITLE_LENGTH",
+    "Branch",
     "Conversation",
     "ConversationQuerySet",
     "CozeLeftover",
+    "Cut",
     "DeletionReceipt",
     "Feedback",
+    "Line",
+    "Lines",
     "Message",
     "MessageQuerySet",
+    "Path",
     "ReceiptLine",
     "SearchEntry",
     "Share",
@@ -28,4 +36,5 @@ __all__ = [
     "Turn",
     "TurnDay",
     "TurnQuerySet",
+    "holds",
 ]

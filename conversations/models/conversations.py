@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from conversations.models.branches import Branch
+from conversations.models.paths import MAIN, Path
 from conversations.models.turns import Turn
 from cozechat.catalog.models import Assistant, CozeApp
 
@@ -53,6 +55,18 @@ class Conversation(models.Model):
         _("Coze conversation id"), max_length=64, blank=True, editable=False
     )
     coze_title = models.CharField(_("title at Coze"), max_length=TITLE_LENGTH, blank=True, editable=False)
+    # The line that is shown and asked in; none: the main one.
+    branch = models.ForeignKey(
+        Branch,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("branch"),
+        editable=False,
+    )
+    main_shown_at = models.DateTimeField(_("main line last shown"), db_default=Now(), editable=False)
+    # Counts what changes the shown messages otherwise than by a turn at their end: so a page knows to read again.
+    revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     active_at = models.DateTimeField(_("last active"), db_default=Now(), db_index=True)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
@@ -78,6 +92,10 @@ class Conversation(models.Model):
     def get_absolute_url(self) -> str:
         """Its page."""
         return f"/c/{self.id}/"
+
+    def shown_path(self) -> Path:
+        """What leads to the end of the line that is shown."""
+        return MAIN if self.branch_id is None else Branch.objects.lines_of(self.pk).path(self.branch_id)
 
 
 class CozeLeftover(models.Model):

@@ -5,7 +5,13 @@ from typing import Any, Self
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from conversations.models.branches import Branch
+from conversations.models.constraints import SameConversation
+from conversations.models.paths import Path
 from conversations.models.turns import Turn
+
+# Lines of a path that are asked for in one statement.
+_LINES_AT_ONCE = 100
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -16,12 +22,30 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(conversation__owner_id=user.pk, conversation__deleted_at=None)
 
     def worth_showing(self) -> Self:
-        """Without what is queued or was withdrawn, and without answers stopped before their first word.
+        """Without what is queued, was withdrawn or deleted, and without answers stopped before their first word.
 
         Both messages of a withdrawn turn are empty; the question of any other is not.
         """
-        asked = self.exclude(turn__status=Turn.Status.QUEUED)
+        asked = self.exclude(turn__status=Turn.Status.QUEUED).filter(turn__deleted_at=None)
         return asked.exclude(content="", turn__status=Turn.Status.CANCELED)
+
+    def newest_on(self, path: Path, *, limit: int) -> list["Message"]:
+        """The newest of these messages on a path of their conversation, the newest first."""
+        found: list[Message] = []
+        for start in range(0, len(path), _LINES_AT_ONCE):
+            rows = self.filter(_on(path[start : start + _LINES_AT_ONCE])).order_by("-pk")
+            found += rows[: limit - len(found)]
+            if len(found) >= limit:
+                break
+        return found
+
+
+def _on(path: Path) -> models.Q:
+    condition = models.Q()
+    for line, before in path:
+        reach = models.Q(branch=line)
+        condition |= reach if before is None else reach & models.Q(pk__lt=before)
+    return condition
 
 
 class Message(models.Model):
@@ -43,6 +67,10 @@ class Message(models.Model):
     # A message that Coze told us of by itself belongs to none of our turns.
     turn = models.ForeignKey(
         Turn, on_delete=models.CASCADE, null=True, blank=True, related_name="messages", verbose_name=_("turn")
+    )
+    # The line that it stands on: its turn's, or where it came.
+    branch = models.ForeignKey(
+        Branch, on_delete=models.CASCADE, null=True, related_name="messages", editable=False
     )
     # Known of such messages only: it keeps the same one from being stored twice.
     coze_message_id = models.CharField(
@@ -70,6 +98,7 @@ class Message(models.Model):
         ordering = ("id",)
         indexes = (
             models.Index(fields=["id"], name="messages_to_index", condition=models.Q(is_indexed=False)),
+            models.Index(fields=["conversation", "branch", "id"], name="messages_of_a_line"),
         )
         constraints = (
             models.UniqueConstraint(fields=["turn", "role"], name="one_question_one_answer_a_turn"),
@@ -83,6 +112,7 @@ class Message(models.Model):
                 | (models.Q(turn=None) & ~models.Q(coze_message_id="")),
                 name="a_message_has_a_turn_or_came_by_itself",
             ),
+            SameConversation(field="branch", name="a_message_is_on_a_line_of_its_conversation"),
         )
 
     def __str__(self) -> str:

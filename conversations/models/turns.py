@@ -8,6 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from conversations.models.branches import Branch
+from conversations.models.constraints import SameConversation
+
 
 class TurnQuerySet(models.QuerySet["Turn"]):
     """The way to turns leads through their owner, or through their lease."""
@@ -19,6 +22,10 @@ class TurnQuerySet(models.QuerySet["Turn"]):
     def running(self) -> Self:
         """Turns whose answer is not finished."""
         return self.filter(status__in=Turn.RUNNING)
+
+    def kept(self) -> Self:
+        """Turns that are part of their conversation: neither withdrawn nor deleted."""
+        return self.filter(withdrawn=False, deleted_at=None)
 
     def queued(self) -> Self:
         """Turns that wait for the one before them."""
@@ -98,6 +105,23 @@ class Turn(models.Model):
 
     # Its answer was given again from an earlier turn of its owner's: Coze was not asked.
     cached = models.BooleanField(_("from an earlier answer"), default=False, db_default=False, editable=False)
+    # Its place in the tree. A parent is a turn of the same conversation, neither deleted nor withdrawn.
+    branch = models.ForeignKey(
+        Branch,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="turns",
+        verbose_name=_("branch"),
+        editable=False,
+    )
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, related_name="children", verbose_name=_("turn before it"),
+        editable=False,
+    )  # fmt: skip
+    repeats = models.BooleanField(_("asked once more"), default=False, db_default=False, editable=False)
+    continues = models.BooleanField(_("goes on"), default=False, db_default=False, editable=False)
+    # Its owner deleted it: the texts stay for a moment, in case it was a mistake.
+    deleted_at = models.DateTimeField(_("deleted"), null=True, editable=False)
 
     lease = models.UUIDField(_("lease"), null=True, editable=False)
     lease_until = models.DateTimeField(_("leased until"), null=True, editable=False)
@@ -164,6 +188,9 @@ class Turn(models.Model):
                 name="turns_that_ask_back",
                 condition=models.Q(interrupt_state="open"),
             ),
+            models.Index(
+                fields=["deleted_at"], name="turns_deleted", condition=models.Q(deleted_at__isnull=False)
+            ),
         )
         constraints = (
             models.UniqueConstraint(fields=["owner", "client_id"], name="one_turn_a_client_id"),
@@ -188,10 +215,26 @@ class Turn(models.Model):
                 condition=models.Q(withdrawn=False) | models.Q(status="canceled"),
                 name="only_a_canceled_turn_is_withdrawn",
             ),
+            models.UniqueConstraint(fields=["id", "conversation"], name="a_turn_in_its_conversation"),
+            SameConversation(field="parent", name="a_parent_is_of_the_same_conversation"),
+            SameConversation(field="branch", name="a_turn_is_on_a_line_of_its_conversation"),
+            models.CheckConstraint(
+                condition=~models.Q(parent=models.F("id")), name="no_turn_comes_before_itself"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at=None)
+                | ~models.Q(status__in=["queued", "created", "in_progress"]),
+                name="no_open_turn_is_deleted",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.id} ({self.status})"
+
+    @property
+    def line(self) -> Any:
+        """What has the conversation at Coze in which it is asked: its branch, or the conversation itself."""
+        return self.branch or self.conversation
 
     @property
     def is_running(self) -> bool:

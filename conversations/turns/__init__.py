@@ -5,11 +5,22 @@ The server owns a running answer. Closing a tab never ends it; `stop` does, and 
 
 from conversations.turns.allowances import allowance_of, is_charged
 from conversations.turns.beginning import Begun, begin
-from conversations.turns.changes import delete_conversation, rename_conversation
+from conversations.turns.changes import (
+    choose,
+    clear_context,
+    delete_conversation,
+    delete_turn,
+    rename_conversation,
+    restore_context,
+    restore_turn,
+)
+from conversations.turns.choosing import path_through
+from conversations.turns.clearing import NothingToClear
 from conversations.turns.engine import Engine, engine, hub
 from conversations.turns.judging import judge
+from conversations.turns.locking import Busy
 from conversations.turns.pacing import turns_today
-from conversations.turns.reading import describe_conversation, describe_message, newest_messages
+from conversations.turns.reading import describe_conversation, describe_message
 from conversations.turns.receiving import (
     NoConversation,
     Receipt,
@@ -18,12 +29,15 @@ from conversations.turns.receiving import (
     Utterance,
     receive,
 )
+from conversations.turns.showing import newest_messages
 from conversations.turns.starting import SignedOut, ask, edit, open_conversation, resume, start, stop
 
 __all__ = [
     "Begun",
+    "Busy",
     "Engine",
     "NoConversation",
+    "NothingToClear",
     "Receipt",
     "SeveralConversations",
     "SignedOut",
@@ -32,7 +46,10 @@ __all__ = [
     "allowance_of",
     "ask",
     "begin",
+    "choose",
+    "clear_context",
     "delete_conversation",
+    "delete_turn",
     "describe_conversation",
     "describe_message",
     "edit",
@@ -42,8 +59,11 @@ __all__ = [
     "judge",
     "newest_messages",
     "open_conversation",
+    "path_through",
     "receive",
     "rename_conversation",
+    "restore_context",
+    "restore_turn",
     "resume",
     "start",
     "stop",

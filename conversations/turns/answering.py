@@ -78,7 +78,7 @@ class _Asking:
         self.owner = running.begun.owner
         self.client = coze_client(running.assistant.app)
         self._history: counterparts.History = ()
-        self._may_be_lost = bool(running.begun.conversation.coze_conversation_id)
+        self._may_be_lost = bool(running.begun.line.coze_conversation_id)
 
     async def ask(self, sign_in: Breaker) -> Turn.Status:
         """One attempt: a token, Coze's conversation, the stream."""
@@ -87,9 +87,13 @@ class _Asking:
         caller = Caller(token=running.token, session_name=self.owner.session_name)
         if running.assistant.is_run:
             return await Execution(running, client=self.client, caller=caller).go(sign_in)
-        if not running.begun.conversation.coze_conversation_id:
+        if not running.begun.line.coze_conversation_id:
             self._history = await counterparts.provide(running, client=self.client, caller=caller)
+        elif running.begun.turn.continues:
+            self._history = await counterparts.unfinished(running)
         try:
+            if self._may_be_lost and running.begun.is_cut:
+                await counterparts.clear(running, client=self.client, caller=caller)
             return await self._stream(caller, sign_in)
         except counterparts.DOUBTFUL as refusal:
             if not self._may_be_lost or not retrying.may_ask_again(running):
@@ -134,7 +138,7 @@ class _Asking:
     async def _submit(self, caller: Caller, outputs: Sequence[ToolOutput], reading: "_Reading") -> None:
         """Tell Coze what its tools found, once, and read on."""
         running = self.running
-        coze_id = running.begun.conversation.coze_conversation_id
+        coze_id = running.begun.line.coze_conversation_id
         try:
             async with self.client.chats.stream_tool_outputs(
                 caller, coze_id, running.coze_chat_id, outputs=outputs
@@ -147,11 +151,11 @@ class _Asking:
 
 
 def _chat(running: RunningTurn, caller: Caller, history: counterparts.History) -> WorkflowChat:
-    assistant, conversation = running.assistant, running.begun.conversation
+    assistant, line = running.assistant, running.begun.line
     return WorkflowChat(
         workflow_id=assistant.workflow_id,
         question=running.begun.question.content,
-        conversation_id=conversation.coze_conversation_id,
+        conversation_id=line.coze_conversation_id,
         app_id=assistant.coze_app_id or None,
         bot_id=assistant.bot_id or None,
         history=history,
@@ -164,7 +168,7 @@ def _bot_chat(running: RunningTurn, history: counterparts.History) -> BotChat:
     return BotChat(
         bot_id=running.assistant.bot_id,
         question=running.begun.question.content,
-        conversation_id=running.begun.conversation.coze_conversation_id,
+        conversation_id=running.begun.line.coze_conversation_id,
         history=history,
         parameters=running.begun.turn.parameters or None,
     )

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from conversations.frames import Refused, TurnStart
-from conversations.models import Conversation, Message, Turn
-from conversations.turns import allowances, metering, pacing, wishes
+from conversations.models import Branch, Conversation, Cut, Message, Turn
+from conversations.turns import allowances, metering, pacing, placing, pruning, wishes
 from conversations.turns.metering import NotCovered
+from conversations.turns.placing import Place
 from cozechat import counters
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant
@@ -33,7 +34,7 @@ class Begun:
 
     `replayed`: it was there already. `is_held`: money was set aside for it. `is_counted`: its owner has one question
     less today. `is_free`: the site asks for itself. `refused`: it waited, and ended when its turn came, because
-    nothing was left to pay for it.
+    nothing was left to pay for it. `is_cut`: Coze has to be told first that its owner cut the context.
     """
 
     turn: Turn
@@ -46,6 +47,12 @@ class Begun:
     is_counted: bool = False
     is_free: bool = False
     refused: NotCovered | None = None
+    is_cut: bool = False
+
+    @property
+    def line(self) -> Conversation | Branch:
+        """What has a conversation at Coze: the branch, or the conversation where it is on the main line."""
+        return self.turn.branch or self.conversation
 
     @property
     def is_queued(self) -> bool:
@@ -94,7 +101,7 @@ def _busy(frame: TurnStart) -> Refused:
 def _known(user: User, frame: TurnStart) -> Begun | None:
     turn = (
         Turn.objects.filter(owner=user, client_id=frame.client_id)
-        .select_related("owner", "conversation__assistant__app")
+        .select_related("owner", "conversation__assistant__app", "branch")
         .first()
     )
     return None if turn is None else begun_of(turn, replayed=True)
@@ -110,7 +117,13 @@ def begun_of(turn: Turn, *, replayed: bool = False) -> Begun:
         question=messages[Message.Role.USER],
         answer=messages[Message.Role.ASSISTANT],
         replayed=replayed,
+        is_cut=_is_cut(turn),
     )
+
+
+def _is_cut(turn: Turn) -> bool:
+    cuts = Cut.objects.filter(conversation_id=turn.conversation_id, branch=turn.branch, applied_at=None)
+    return cuts.exists()
 
 
 def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Begun:
@@ -121,7 +134,10 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
     if not (is_free or conversation.assistant.can_be_asked):
         text = _("This assistant is not available any more.")
         raise Refused("not_found", text, client_id=str(frame.client_id))
-    wish = wishes.of(frame, conversation=conversation, is_new=frame.conversation is None)
+    place = Place() if frame.conversation is None else placing.place(conversation, frame)
+    wish = wishes.of(
+        frame, conversation=conversation, is_new=frame.conversation is None, replaced=place.replaced
+    )
     if frame.conversation is None:
         conversation.title = title_from(wish.title or wish.content)
         conversation.save(force_insert=True)
@@ -144,17 +160,14 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
         status=Turn.Status.QUEUED if waits else Turn.Status.CREATED,
         lease=None if waits else uuid.uuid4(),
         lease_until=None if waits else now + LEASE,
+        branch=place.branch,
+        parent_id=place.parent_id,
+        repeats=place.repeats,
+        continues=place.continues,
     )
-    question, answer = Message.objects.bulk_create(
-        [
-            Message(conversation=conversation, turn=turn, role=Message.Role.USER, content=wish.content),
-            Message(conversation=conversation, turn=turn, role=Message.Role.ASSISTANT, content=""),
-        ]
-    )
+    question, answer = _write(turn, content=wish.content)
     if frame.conversation:
-        conversation.title = conversation.title or title_from(wish.title or wish.content)
-        conversation.active_at = now
-        conversation.save(update_fields=["title", "active_at"])
+        _touch(conversation, place, title=wish.title or wish.content, now=now)
     return Begun(
         turn=turn,
         conversation=conversation,
@@ -163,7 +176,23 @@ def _create(user: User, frame: TurnStart, *, per_day: int, is_free: bool) -> Beg
         answer=answer,
         is_counted=bool(per_day),
         is_free=is_free,
+        is_cut=frame.conversation is not None and _is_cut(turn),
     )
+
+
+def _write(turn: Turn, *, content: str) -> list[Message]:
+    fields = {"conversation": turn.conversation, "branch": turn.branch, "turn": turn}
+    texts = ((Message.Role.USER, content), (Message.Role.ASSISTANT, ""))
+    return Message.objects.bulk_create([Message(**fields, role=role, content=text) for role, text in texts])
+
+
+def _touch(conversation: Conversation, place: Place, *, title: str, now: datetime) -> None:
+    """Something was asked here: a branch that was made for it is shown from now on."""
+    if place.replaced is not None:
+        placing.show(conversation, place.branch, now=now)
+    conversation.title = conversation.title or title_from(title)
+    conversation.active_at = now
+    conversation.save(update_fields=["title", "active_at", "branch", "main_shown_at", "revision"])
 
 
 def is_full(owner_id: int) -> bool:
@@ -179,7 +208,7 @@ def _must_wait(conversation: Conversation, frame: TurnStart) -> bool:
     states = list(conversation.turns.filter(status__in=Turn.OPEN).order_by().values_list("status", flat=True))
     if not states:
         return False
-    if not frame.queue:
+    if frame.replaces or not frame.queue:
         raise _busy(frame)
     if states.count(Turn.Status.QUEUED) >= QUEUE:
         text = _("%(count)d questions are waiting here already. Send this one later.") % {"count": QUEUE}
@@ -196,12 +225,13 @@ def _conversation(user: User, frame: TurnStart) -> Conversation:
     conversation = (
         Conversation.objects.select_for_update(of=("self",))
         .owned_by(user)
-        .select_related("assistant__app")
+        .select_related("assistant__app", "branch")
         .filter(pk=str(frame.conversation))
         .first()
     )
     if conversation is None:
         raise Refused("not_found", _("This conversation does not exist."), client_id=str(frame.client_id))
+    pruning.settle(conversation)
     return conversation
 
 

@@ -1,4 +1,4 @@
-"""What an owner changes about a conversation: its title, its existence. Here at once, at Coze soon after."""
+"""What an owner changes about a conversation: title, tree, context, existence. Here at once, at Coze soon after."""
 
 import uuid
 
@@ -6,9 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import TITLE_LENGTH, Conversation, Turn
+from conversations.models import TITLE_LENGTH, Conversation
 from conversations.text import clean
-from conversations.turns import metering
+from conversations.turns import choosing, clearing, forgetting, locking, metering, pruning
 from conversations.turns.engine import Engine, from_thread
 from conversations.turns.processes.hints import Changed, Deleted
 from cozechat.audit.models import Verb
@@ -22,7 +22,42 @@ def rename_conversation(user: User, *, conversation_id: uuid.UUID, title: str) -
         found = rows.update(title=clean(title).strip()[:TITLE_LENGTH], title_is_manual=True)
         if found:
             _record(Verb.RENAMED, user, conversation_id=conversation_id)
-    if found:
+    return _told(user, conversation_id, found)
+
+
+def choose(user: User, *, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> bool:
+    """See `choosing.choose`; the owner's tabs are told, as of every change here."""
+    done = choosing.choose(user, conversation_id=conversation_id, turn_id=turn_id)
+    return _told(user, conversation_id, done)
+
+
+def delete_turn(user: User, *, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> bool:
+    """See `pruning.delete_turn`."""
+    done = pruning.delete_turn(user, conversation_id=conversation_id, turn_id=turn_id)
+    return _told(user, conversation_id, done)
+
+
+def restore_turn(user: User, *, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> bool:
+    """See `pruning.restore_turn`."""
+    done = pruning.restore_turn(user, conversation_id=conversation_id, turn_id=turn_id)
+    return _told(user, conversation_id, done)
+
+
+def clear_context(user: User, *, conversation_id: uuid.UUID) -> uuid.UUID | None:
+    """See `clearing.clear_context`."""
+    cut = clearing.clear_context(user, conversation_id=conversation_id)
+    _told(user, conversation_id, cut)
+    return cut
+
+
+def restore_context(user: User, *, conversation_id: uuid.UUID, cut_id: uuid.UUID) -> bool:
+    """See `clearing.restore_context`."""
+    done = clearing.restore_context(user, conversation_id=conversation_id, cut_id=cut_id)
+    return _told(user, conversation_id, done)
+
+
+def _told(user: User, conversation_id: uuid.UUID, done: object) -> bool:
+    if done:
 
         def tell(engine: Engine) -> None:
             engine.news.conversation_changed(user.pk, conversation_id)
@@ -30,7 +65,7 @@ def rename_conversation(user: User, *, conversation_id: uuid.UUID, title: str) -
 
         hint = Changed(user.pk, conversation_id)
         transaction.on_commit(lambda: from_thread(tell, hint=hint))
-    return bool(found)
+    return bool(done)
 
 
 def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
@@ -39,19 +74,13 @@ def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
     An answer that runs is ended. A row without content stays until Coze has deleted its side as well.
     """
     with transaction.atomic():
-        # First its turns, as whoever ends one does: in another order the two would wait for each other for ever.
-        list(
-            Turn.objects.select_for_update()
-            .filter(conversation_id=conversation_id, owner_id=user.pk)
-            .order_by("pk")
-        )
-        rows = Conversation.objects.owned_by(user).select_for_update().filter(pk=conversation_id)
-        conversation = rows.first()
+        conversation = locking.lock(user, conversation_id=conversation_id)
         if conversation is None:
             return False
         metering.meter_running(conversation=conversation)
         conversation.turns.all().delete()
         conversation.messages.all().delete()
+        _delete_branches(conversation)
         conversation.title, conversation.deleted_at = "", timezone.now()
         conversation.save(update_fields=["title", "deleted_at"])
         _record(Verb.DELETED, user, conversation_id=conversation_id)
@@ -67,3 +96,12 @@ def _record(verb: Verb, user: User, *, conversation_id: uuid.UUID) -> None:
     """In the transaction of the act; never the title, which says what was talked about."""
     kind, object_id = "conversations.conversation", str(conversation_id)
     record(verb, subject_id=user.pk, actor_id=user.pk, kind=kind, object_id=object_id)
+
+
+def _delete_branches(conversation: Conversation) -> None:
+    """With its main line the row itself is deleted at Coze; what its branches have there is left to be deleted."""
+    branches = conversation.branches.all()
+    forgetting.forget(conversation, list(branches.values_list("pk", flat=True)))
+    branches.delete()
+    conversation.cuts.all().delete()
+    conversation.branch = None

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 
-from conversations.models import Message
+from conversations.models import Branch, Cut, Message
 from conversations.turns import saving
 from conversations.turns.running import RunningTurn
 from cozechat import database
@@ -40,7 +40,7 @@ async def replace_if_lost(
 
     What the refusal leaves in doubt is asked. Only then another conversation takes the place of the old one.
     """
-    lost = running.begun.conversation.coze_conversation_id
+    lost = running.begun.line.coze_conversation_id
     if not lost:
         return None
     if isinstance(refusal, ConversationNotFound):
@@ -79,19 +79,42 @@ async def _adopt(running: RunningTurn, coze_id: str) -> History:
     kept, history = await database.run(_keep_and_recall, running, coze_id=coze_id)
     if not kept:
         running.stop()
-    running.begun.conversation.coze_conversation_id = coze_id
+    running.begun.line.coze_conversation_id = coze_id
     return history
+
+
+async def clear(running: RunningTurn, *, client: CozeClient, caller: Caller) -> None:
+    """Have Coze forget what is above a cut that its owner has made since the last question on this line."""
+    await client.clear_conversation(caller, running.begun.line.coze_conversation_id)
+    await database.run(saving.note_cut, running)
 
 
 def _keep_and_recall(running: RunningTurn, *, coze_id: str) -> tuple[bool, History]:
     title = running.begun.conversation.title
     kept = saving.keep_coze_conversation(running, coze_id=coze_id, name=title)
+    saving.note_cut(running)
     return kept, _earlier(running)
 
 
 def _earlier(running: RunningTurn) -> History:
-    """What was said before, oldest first; only what has text."""
+    """What was said before on its path and below the last cut, oldest first; only what has text."""
+    turn = running.begun.turn
+    path = Branch.objects.lines_of(turn.conversation_id).path(turn.branch_id)
     before = Message.objects.filter(conversation=running.begun.conversation, pk__lt=running.begun.question.pk)
+    cuts = Cut.objects.on(path, conversation_id=turn.conversation_id)
+    if cuts:
+        before = before.filter(pk__gt=cuts[-1].after)
     shown = before.worth_showing().exclude(content="")
-    rows = shown.order_by("-pk").values_list("role", "content")[:_HISTORY]
-    return tuple(reversed([(role, content) for role, content in rows]))
+    return tuple(
+        (message.role, message.content) for message in reversed(shown.newest_on(path, limit=_HISTORY))
+    )
+
+
+async def unfinished(running: RunningTurn) -> History:
+    """What a question to go on has to be told: Coze may have nothing of an answer that broke off, or all of it."""
+    return await database.run(_unfinished, running)
+
+
+def _unfinished(running: RunningTurn) -> History:
+    rows = Message.objects.filter(turn=running.begun.turn.parent_id).exclude(content="").order_by("pk")
+    return tuple(rows.values_list("role", "content"))

@@ -11,7 +11,8 @@ from django.db import transaction
 
 from accounts import visits
 from accounts.models import User, Visit
-from conversations.models import Conversation, CozeLeftover, Message, Share, Turn
+from conversations.models import Branch, Conversation, Message, Share, Turn
+from conversations.turns.forgetting import forget
 from conversations.turns.processes.news import News
 from cozechat import database
 
@@ -50,12 +51,14 @@ def move(visit_id: int) -> list[Moved]:
         return []
     visitor, member = visit.visitor, visit.claimed_by
     moved = _at_rest(visitor)
-    _note_what_stays_at_coze(moved, visitor=visitor)
+    for conversation in moved:
+        # What the visitor has at Coze is not the member's.
+        forget(conversation, [*Branch.objects.lines_of(conversation.pk)])
     ids = [conversation.pk for conversation in moved]
     _draw_new_client_ids(ids, member=member)
     Turn.objects.filter(conversation_id__in=ids).update(owner=member)
     Share.objects.filter(conversation_id__in=ids).update(owner=member)
-    Conversation.objects.filter(pk__in=ids).update(owner=member, coze_conversation_id="", coze_title="")
+    Conversation.objects.filter(pk__in=ids).update(owner=member)
     # The index knows them by their owner.
     Message.objects.filter(conversation_id__in=ids).update(is_indexed=False)
     _remove_if_empty(visitor)
@@ -67,24 +70,9 @@ def _at_rest(visitor: User) -> list[Conversation]:
     open_turns = Turn.objects.filter(owner=visitor, status__in=Turn.OPEN)
     list(open_turns.select_for_update().order_by("pk").values_list("pk", flat=True))
     own = Conversation.objects.owned_by(visitor).select_for_update(of=("self",)).order_by("pk")
-    found = list(own.select_related("assistant"))
+    found = list(own.select_related("assistant", "owner", "branch"))
     busy = set(open_turns.order_by().values_list("conversation_id", flat=True))
     return [conversation for conversation in found if conversation.pk not in busy]
-
-
-def _note_what_stays_at_coze(conversations: list[Conversation], *, visitor: User) -> None:
-    CozeLeftover.objects.bulk_create(
-        [
-            CozeLeftover(
-                app_id=conversation.assistant.app_id,
-                session_name=visitor.session_name,
-                coze_conversation_id=conversation.coze_conversation_id,
-            )
-            for conversation in conversations
-            if conversation.coze_conversation_id
-        ],
-        ignore_conflicts=True,
-    )
 
 
 def _draw_new_client_ids(conversation_ids: list[uuid.UUID], *, member: User) -> None:

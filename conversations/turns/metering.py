@@ -185,10 +185,10 @@ def meter(spent: Spent, *, is_held: bool | None = None) -> None:
 
 def meter_stored(turn_id: uuid.UUID, *, status: Turn.Status, tokens: Tokens | None = None) -> None:
     """The same for a turn of which only the rows are known: how long it took, nobody knows who was not there."""
-    turn = Turn.objects.select_related("conversation__assistant").get(pk=turn_id)
+    turn = Turn.objects.select_related("conversation__assistant", "branch").get(pk=turn_id)
     texts = dict(Message.objects.filter(turn_id=turn_id).values_list("role", "content"))
     conversation = turn.conversation
-    ids = CozeIds(turn.coze_chat_id, conversation.coze_conversation_id, turn.execute_id)
+    ids = CozeIds(turn.coze_chat_id, turn.line.coze_conversation_id, turn.execute_id)
     spent = Spent(
         turn=turn,
         assistant=conversation.assistant,

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import User
-from conversations.models import Conversation
+from conversations.models import Branch, Conversation
+from conversations.turns import pruning
 from conversations.turns.leftovers import clear_leftovers
 from conversations.turns.verdicts import tell_coze
 from cozechat import database
@@ -53,30 +54,32 @@ class Mirror:
             return
         self._look_at = now + _LOOK_EVERY
         waiting = [pk for pk, (until, _wait) in self._wait_until.items() if now < until]
-        for conversation in await database.run(_differing, but=waiting[-_MOST_WAITING:]):
-            await self._bring_in_line(conversation)
+        for line in await database.run(_differing, but=waiting[-_MOST_WAITING:]):
+            await self._bring_in_line(line)
+        await database.run(pruning.settle_due)
         await clear_leftovers()
         await tell_coze()
 
     async def finish(self, conversation_ids: list[uuid.UUID]) -> None:
         """Do what these conversations need now, without waiting for the next round."""
-        for conversation in await database.run(_differing, only=conversation_ids):
-            await self._bring_in_line(conversation)
+        for line in await database.run(_differing, only=conversation_ids):
+            await self._bring_in_line(line)
+        await clear_leftovers()
 
-    async def _bring_in_line(self, conversation: Conversation) -> None:
+    async def _bring_in_line(self, line: Conversation | Branch) -> None:
         try:
-            await _at_coze(conversation)
+            await _at_coze(line)
         except CozeError as error:
-            wait = min(_LONGEST_WAIT, 2 * self._wait_until.get(conversation.pk, (0.0, 15.0))[1])
-            self._wait_until[conversation.pk] = (time.monotonic() + wait, wait)
-            logger.warning(
-                "conversation %s differs at Coze: %s; again in %.0f s", conversation.pk, error, wait
-            )
+            wait = min(_LONGEST_WAIT, 2 * self._wait_until.get(line.pk, (0.0, 15.0))[1])
+            self._wait_until[line.pk] = (time.monotonic() + wait, wait)
+            logger.warning("conversation %s differs at Coze: %s; again in %.0f s", line.pk, error, wait)
         else:
-            self._wait_until.pop(conversation.pk, None)
+            self._wait_until.pop(line.pk, None)
 
 
-def _differing(*, only: list[uuid.UUID] | None = None, but: Sequence[uuid.UUID] = ()) -> list[Conversation]:
+def _differing(
+    *, only: list[uuid.UUID] | None = None, but: Sequence[uuid.UUID] = ()
+) -> list[Conversation | Branch]:
     """Some that differ. Those that failed lately (`but`) leave their places to others."""
     rows = Conversation.objects.select_related("owner", "assistant__app").exclude(coze_conversation_id="")
     if only is not None:
@@ -84,19 +87,28 @@ def _differing(*, only: list[uuid.UUID] | None = None, but: Sequence[uuid.UUID] 
     rows = rows.exclude(pk__in=but).order_by("pk")
     renamed = rows.filter(deleted_at=None).exclude(title="").exclude(title=F("coze_title"))
     Conversation.objects.filter(coze_conversation_id="", deleted_at__lt=timezone.now() - _STUB_LIFE).delete()
-    return [*rows.exclude(deleted_at=None)[:_BATCH], *renamed[:_BATCH]]
+    return [*rows.exclude(deleted_at=None)[:_BATCH], *renamed[:_BATCH], *_renamed_branches(but)]
 
 
-async def _at_coze(conversation: Conversation) -> None:
+def _renamed_branches(but: Sequence[uuid.UUID]) -> list[Branch]:
+    rows = Branch.objects.select_related("conversation__owner", "conversation__assistant__app")
+    rows = rows.exclude(coze_conversation_id="").exclude(pk__in=but).filter(conversation__deleted_at=None)
+    renamed = rows.exclude(conversation__title="").exclude(conversation__title=F("coze_title"))
+    return list(renamed.order_by("pk")[:_BATCH])
+
+
+async def _at_coze(line: Conversation | Branch) -> None:
+    conversation = line if isinstance(line, Conversation) else line.conversation
     owner, app = conversation.owner, conversation.assistant.app
     assert isinstance(owner, User)  # noqa: S101 - the type checker cannot see through the setting
     for last_try in (False, True):
         token = await tokens.access_token(owner, app=app)
         try:
-            await _change(conversation, caller=Caller(token=token, session_name=owner.session_name))
+            caller = Caller(token=token, session_name=owner.session_name)
+            await _change(line, conversation=conversation, caller=caller)
             return
         except CONVERSATION_GONE:
-            await database.run(_settle, conversation, gone=True)
+            await database.run(_settle, line, conversation=conversation, gone=True)
             return
         except TokenRefused:
             await tokens.discard(owner, app=app, token=token)
@@ -104,17 +116,17 @@ async def _at_coze(conversation: Conversation) -> None:
                 raise
 
 
-async def _change(conversation: Conversation, *, caller: Caller) -> None:
-    client, coze_id = coze_client(conversation.assistant.app), conversation.coze_conversation_id
+async def _change(line: Conversation | Branch, *, conversation: Conversation, caller: Caller) -> None:
+    client, coze_id = coze_client(conversation.assistant.app), line.coze_conversation_id
     if conversation.deleted_at:
         await client.delete_conversation(caller, coze_id)
     else:
         await client.rename_conversation(caller, coze_id, name=conversation.title)
-    await database.run(_settle, conversation, gone=False)
+    await database.run(_settle, line, conversation=conversation, gone=False)
 
 
-def _settle(conversation: Conversation, *, gone: bool) -> None:
-    rows = Conversation.objects.filter(pk=conversation.pk)
+def _settle(line: Conversation | Branch, *, conversation: Conversation, gone: bool) -> None:
+    rows = type(line)._default_manager.filter(pk=line.pk)
     if conversation.deleted_at:
         rows.delete()
     elif gone:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from conversations.models import Conversation, Turn
+from conversations.models import Branch, Conversation, Turn
 from conversations.text import clean
 from cozechat.catalog.inputs import MOST, Input, Type, read
 from cozechat.coze.interrupts import WantedInput, asked_back, words_and_options
@@ -111,17 +111,18 @@ def shown(turn: Turn) -> dict[str, Any] | None:
     return {**said, "state": turn.interrupt_state}
 
 
-def waiting_in(conversation: Conversation) -> Turn | None:
-    """The newest question of a conversation that waits for its answer."""
-    return conversation.turns.asking_back().order_by("-ended_at", "-pk").first()
+def waiting_on(branch: Branch | None, *, conversation: Conversation) -> Turn | None:
+    """The newest question on a line of a conversation that waits for its answer."""
+    here = conversation.turns.asking_back().filter(branch=branch)
+    return here.order_by("-ended_at", "-pk").first()
 
 
 def settle(turn: Turn) -> None:
-    """Coze has taken what this turn says: the question that it answers is answered, others are passed over."""
+    """Coze has taken what this turn says: the question that it answers is answered, others on its line are over."""
     waiting = Turn.objects.asking_back().filter(conversation_id=turn.conversation_id)
     if turn.answers_id:
         waiting.filter(pk=turn.answers_id).update(interrupt_state=Turn.Interrupt.ANSWERED)
-    waiting.update(interrupt_state=Turn.Interrupt.OVER)
+    waiting.filter(branch=turn.branch_id).update(interrupt_state=Turn.Interrupt.OVER)
 
 
 def close(turn_id: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -99,7 +99,9 @@ def _waiting() -> Any:
 
 def look_up(turn_id: uuid.UUID, *, is_held: bool = False) -> Begun | None:
     """A turn with all that belongs to it; None when it is gone."""
-    rows = Turn.objects.filter(pk=turn_id).select_related("owner", "answers", "conversation__assistant__app")
+    rows = Turn.objects.filter(pk=turn_id).select_related(
+        "owner", "answers", "conversation__assistant__app", "branch"
+    )
     turn = rows.first()
     return None if turn is None else replace(begun_of(turn), is_held=is_held)
 
@@ -160,11 +162,14 @@ def edit(user: User, *, turn_id: uuid.UUID, content: str) -> bool:
 def withdraw(user: User, *, turn_id: uuid.UUID) -> bool:
     """Take a queued question back: its text goes, its row stays. False: it is not queued any more."""
     with transaction.atomic():
+        around = Turn.objects.select_for_update(no_key=True).filter(Q(pk=turn_id) | Q(parent=turn_id))
+        before = dict(around.order_by("pk").values_list("pk", "parent")).get(turn_id)
         withdrawn = Turn.objects.queued().filter(pk=turn_id, owner_id=user.pk).update(
             status=Turn.Status.CANCELED, withdrawn=True, parameters={}, answers=None, ended_at=timezone.now()
         )  # fmt: skip
         if withdrawn:
             Message.objects.filter(turn_id=turn_id).update(content="")
+            Turn.objects.filter(parent=turn_id).update(parent=before)
             TurnDay.objects.give_back(Turn.objects.get(pk=turn_id))
     if withdrawn:
         _touch(turn_id)

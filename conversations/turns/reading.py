@@ -15,7 +15,6 @@ from conversations.turns import asides, questions, wishes
 from conversations.turns.failures import message_for, public_code
 from cozechat.catalog.models import Assistant
 
-PAGE = 50
 # What of a conversation's newest messages travels in one `conversation.state`.
 _STATE_BYTES = 40 * 1024
 
@@ -120,6 +119,7 @@ def question_frame(kind: str, turn: Turn, *, question: Message) -> str:
         kind,
         turn=turn.pk,
         conversation=turn.conversation_id,
+        branch=turn.branch_id,
         client_id=turn.client_id,
         question=describe_question(question),
         **({"form": True} if turn.parameters else {}),
@@ -205,26 +205,14 @@ def describe_conversation(conversation: Any, *, running: bool | None = None) -> 
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.active_at.isoformat(),
         "running": bool(conversation.running) if running is None else running,
+        "branch": str(conversation.branch_id) if conversation.branch_id else None,
+        "revision": conversation.revision,
         "assistant": {
             "id": str(conversation.assistant_id),
             "name": conversation.assistant.name,
             "kind": conversation.assistant.kind,
         },
     }
-
-
-def newest_messages(
-    conversation: Conversation, *, before: int | None = None, limit: int = PAGE
-) -> tuple[list[dict[str, Any]], bool]:
-    """The newest messages (before an id), oldest first, and whether there are older ones."""
-    rows = Message.objects.filter(conversation=conversation).worth_showing().select_related("turn__feedback")
-    rows = rows.prefetch_related("turn__steps")
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows.order_by("-pk")[: limit + 1])
-    assistant = conversation.assistant
-    described = [describe_message(message, assistant=assistant) for message in reversed(found[:limit])]
-    return described, len(found) > limit
 
 
 def describe_message(message: Message, *, assistant: Assistant | None = None) -> dict[str, Any]:

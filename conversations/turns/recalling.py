@@ -69,7 +69,7 @@ def _answers(question: Message, *, owner_id: int) -> Any:
     before = Message.objects.filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk")).exclude(
         turn=OuterRef("turn")
     )
-    turns = Turn.objects.filter(owner_id=owner_id, status=Turn.Status.COMPLETED, ended_at__gte=since)
+    turns = Turn.objects.kept().filter(owner_id=owner_id, status=Turn.Status.COMPLETED, ended_at__gte=since)
     answers = Message.objects.filter(
         role=Message.Role.ASSISTANT,
         turn__in=turns.filter(cached=False, steps=None),

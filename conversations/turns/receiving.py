@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from conversations import rendering
-from conversations.models import Conversation, Message
+from conversations.models import Branch, Conversation, Message
 from conversations.text import clean
 from conversations.turns.engine import Engine, from_thread
 from conversations.turns.processes.hints import Arrived
@@ -60,26 +61,31 @@ def receive(utterance: Utterance, *, app: CozeApp) -> Receipt:
     Whose it is follows from the conversation alone. Raises NoConversation, SeveralConversations, TurnStillRuns.
     """
     with transaction.atomic():
-        conversation = _conversation(utterance.conversation_id, app=app)
+        conversation, branch = _line(utterance.conversation_id, app=app)
         message = conversation.messages.filter(coze_message_id=utterance.message_id).first()
         if message is None:
             if _is_of_a_turn(utterance, conversation):
                 return Receipt(conversation, None)
-            message = _store(utterance, conversation)
+            message = _store(utterance, conversation, branch=branch)
             _tell(conversation, message)
     return Receipt(conversation, message)
 
 
-def _conversation(coze_id: str, *, app: CozeApp) -> Conversation:
-    rows = Conversation.objects.filter(
-        assistant__app=app, coze_conversation_id=coze_id, deleted_at=None
-    ).exclude(coze_conversation_id="")
+def _line(coze_id: str, *, app: CozeApp) -> tuple[Conversation, Branch | None]:
+    """The conversation, locked, and which of its lines has this conversation at Coze."""
+    if not coze_id:
+        raise NoConversation
+    here = Conversation.objects.filter(assistant__app=app, deleted_at=None)
+    branches = list(Branch.objects.filter(conversation__in=here, coze_conversation_id=coze_id)[:2])
+    rows = here.filter(
+        Q(coze_conversation_id=coze_id) | Q(pk__in=[each.conversation_id for each in branches])
+    )
     found = list(rows.select_for_update(of=("self",))[:2])
     if not found:
         raise NoConversation
-    if len(found) > 1:
+    if len(found) > 1 or len(branches) > 1:
         raise SeveralConversations
-    return found[0]
+    return found[0], branches[0] if branches else None
 
 
 def _is_of_a_turn(utterance: Utterance, conversation: Conversation) -> bool:
@@ -98,11 +104,12 @@ def _was_just_said(utterance: Utterance, conversation: Conversation) -> bool:
     return of_turns.filter(role=utterance.role, content=clean(utterance.content)).exists()
 
 
-def _store(utterance: Utterance, conversation: Conversation) -> Message:
+def _store(utterance: Utterance, conversation: Conversation, *, branch: Branch | None) -> Message:
     content = clean(utterance.content)
     is_answer = utterance.role == Message.Role.ASSISTANT
     message = Message.objects.create(
         conversation=conversation,
+        branch=branch,
         coze_message_id=utterance.message_id,
         role=utterance.role,
         content=content,

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations import rendering
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Cut, Message, Turn
 from conversations.turns import asides, leftovers, metering, questions
 from conversations.turns.beginning import LEASE
 from conversations.turns.failures import Failure
@@ -61,24 +61,32 @@ def mark_in_progress(running: RunningTurn) -> bool:
 
 
 def keep_coze_conversation(running: RunningTurn, *, coze_id: str, name: str) -> bool:
-    """Coze made a conversation for this one. False: a later turn was quicker, so this one has lost its lease.
+    """Coze made a conversation for this line. False: a later turn was quicker, so this one has lost its lease.
 
     A deleted conversation keeps the id too: it has to be deleted at Coze.
     """
-    rows = Conversation.objects.filter(pk=running.begun.conversation.pk)
-    if rows.filter(coze_conversation_id="").update(coze_conversation_id=coze_id, coze_title=name):
+    line = running.begun.line
+    rows = type(line)._default_manager.filter(pk=line.pk, coze_conversation_id="")
+    if rows.update(coze_conversation_id=coze_id, coze_title=name):
         return True
-    if not rows.exists():
-        # The account was deleted while Coze was asked: nobody else knows of this conversation.
-        session_name = running.begun.owner.session_name
-        leftovers.leave(app_id=running.assistant.app_id, session_name=session_name, coze_id=coze_id)
+    # The line or the account was deleted while Coze was asked, or has one by now: nobody else knows of this one.
+    session_name = running.begun.owner.session_name
+    leftovers.leave(app_id=running.assistant.app_id, session_name=session_name, coze_id=coze_id)
     return False
 
 
 def forget_coze_conversation(running: RunningTurn, *, coze_id: str) -> None:
     """Coze no longer knows this conversation."""
-    rows = Conversation.objects.filter(pk=running.begun.conversation.pk, coze_conversation_id=coze_id)
+    line = running.begun.line
+    rows = type(line)._default_manager.filter(pk=line.pk, coze_conversation_id=coze_id)
     rows.update(coze_conversation_id="", coze_title="")
+
+
+def note_cut(running: RunningTurn) -> None:
+    """Coze's conversation of this line holds nothing any more from above the last cut."""
+    turn = running.begun.turn
+    cuts = Cut.objects.filter(conversation_id=turn.conversation_id, branch=turn.branch, applied_at=None)
+    cuts.update(applied_at=timezone.now())
 
 
 def save_progress(
@@ -187,7 +195,7 @@ def _spent(running: RunningTurn, *, status: Turn.Status, failure: Failure | None
 
 
 def _ids(running: RunningTurn) -> CozeIds:
-    coze_conversation_id = running.begun.conversation.coze_conversation_id
+    coze_conversation_id = running.begun.line.coze_conversation_id
     return CozeIds(running.coze_chat_id, coze_conversation_id, running.execute_id, running.log_id)
 
 

@@ -22,11 +22,11 @@ from conversations.turns.processes import stopping
 from conversations.turns.reading import (
     StoredTurn,
     describe_conversation,
-    newest_messages,
     state_messages,
     stored_turn,
     terminal_frame,
 )
+from conversations.turns.showing import newest_messages
 from conversations.turns.telling import tell_conversation, tell_usage
 from cozechat import database
 
@@ -86,6 +86,7 @@ def _accepted_frame(begun: Begun) -> str:
         conversation=begun.conversation.pk,
         turn=begun.turn.pk,
         message=begun.question.pk,
+        branch=begun.turn.branch_id,
         **queued,
     )
 
@@ -247,23 +248,24 @@ async def _open(user: User, *, conversation_id: uuid.UUID, outbox: Outbox) -> No
     """
     for _attempt in range(_ATTEMPTS):
         since = time.time()
-        state, running_id = await database.run(_state, user, conversation_id=conversation_id)
+        state, running_id, is_shown = await database.run(_state, user, conversation_id=conversation_id)
         growing = await _growing(running_id, user=user, outbox=outbox) if running_id else None
         here = engine().live_in(conversation_id, owner_id=user.pk)
         if (here is None or here.id == running_id) and (running_id is None) == (growing is None):
             break
     _follow(outbox, conversation_id, user=user, since=since)
-    outbox.offer(frames.build("conversation.state", **state, turn=running_id))
-    if growing is not None:
+    outbox.offer(frames.build("conversation.state", **state, turn=running_id if is_shown else None))
+    if growing is not None and is_shown:
         _offer(outbox, growing.sync_frames())
 
 
-def _state(user: User, *, conversation_id: uuid.UUID) -> tuple[dict[str, object], uuid.UUID | None]:
+def _state(user: User, *, conversation_id: uuid.UUID) -> tuple[dict[str, object], uuid.UUID | None, bool]:
+    """The state without the turn, the turn that runs, and whether it is on the path that is shown."""
     rows = Conversation.objects.owned_by(user).with_running().select_related("assistant__app")
     conversation = rows.filter(pk=conversation_id).first()
     if conversation is None:
         raise Refused("not_found", _("This conversation does not exist."))
-    running_id = conversation.turns.running().values_list("pk", flat=True).first()
+    running = conversation.turns.running().values_list("pk", "branch").first()
     newest, more = newest_messages(conversation)
     messages, cut = state_messages(newest)
     described = describe_conversation(conversation)
@@ -274,4 +276,6 @@ def _state(user: User, *, conversation_id: uuid.UUID) -> tuple[dict[str, object]
         "queued": queueing.queued_in(conversation),
         "available": conversation.assistant.can_be_asked,
     }
-    return state, running_id
+    if running is None:
+        return state, None, False
+    return state, running[0], running[1] == conversation.branch_id

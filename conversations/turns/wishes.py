@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from conversations.frames import Refused, TurnStart
-from conversations.models import Conversation, Turn
+from conversations.models import Conversation, Message, Turn
 from conversations.turns import questions
 from cozechat.catalog import inputs
 from cozechat.catalog.inputs import BadValues, Input
@@ -26,19 +26,39 @@ class Wish:
     execute_id: str = ""
 
 
-def of(frame: TurnStart, *, conversation: Conversation, is_new: bool) -> Wish:
-    """Raises Refused: empty, not_found (what is answered or looked up), bad_parameters with a sentence a field."""
+def of(frame: TurnStart, *, conversation: Conversation, is_new: bool, replaced: Turn | None = None) -> Wish:
+    """`replaced`: the turn in whose place it is asked.
+
+    Raises Refused: empty, not_found (what is answered or looked up), bad_parameters with a sentence a field.
+    """
     if is_new and (frame.look_up or frame.answers):
         raise Refused("not_found", _("This turn does not exist."), client_id=str(frame.client_id))
     if frame.look_up is not None:
         return _look_up(frame, conversation)
     assistant = conversation.assistant
-    waiting = None if is_new else _waiting(frame, conversation)
+    if replaced is not None and frame.regenerates:
+        return _once_more(replaced, assistant=assistant, frame=frame)
+    waiting = None if is_new else _waiting(frame, conversation, replaced=replaced)
     if waiting is not None:
         return _answer(frame, waiting=waiting)
     if assistant.is_run:
         return _run(frame, assistant)
     return Wish(_words(frame), parameters=frame.parameters)
+
+
+def _once_more(replaced: Turn, *, assistant: Assistant, frame: TurnStart) -> Wish:
+    """What another turn asked. A run was given its answer once: it can be given again only if it was not taken."""
+    answers = _still_asked(replaced)
+    if assistant.is_run and replaced.answers_id and answers is None:
+        text = _("An answer to a question of the run is given once. Start a new run.")
+        raise Refused("not_found", text, client_id=str(frame.client_id))
+    content = replaced.messages.values_list("content", flat=True).get(role=Message.Role.USER)
+    return Wish(content, parameters=replaced.parameters, answers=answers)
+
+
+def _still_asked(replaced: Turn) -> Turn | None:
+    waiting = replaced.answers
+    return waiting if waiting and waiting.interrupt_state == Turn.Interrupt.OPEN else None
 
 
 def _words(frame: TurnStart) -> str:
@@ -72,12 +92,15 @@ def run_of(turn: Turn, *, assistant: Assistant) -> dict[str, Any] | None:
     }
 
 
-def _waiting(frame: TurnStart, conversation: Conversation) -> Turn | None:
+def _waiting(frame: TurnStart, conversation: Conversation, *, replaced: Turn | None) -> Turn | None:
     """What this answers: the named question, else the one that waits, unless a form begins something new."""
+    if replaced is not None:
+        return _still_asked(replaced)
     if frame.answers is None:
         begins_anew = conversation.assistant.is_run and frame.fills_form
-        return None if begins_anew else questions.waiting_in(conversation)
-    found = conversation.turns.asking_back().filter(pk=frame.answers).first()
+        return None if begins_anew else questions.waiting_on(conversation.branch, conversation=conversation)
+    here = conversation.turns.asking_back().filter(branch=conversation.branch)
+    found = here.filter(pk=frame.answers).first()
     if found is None:
         text = _("This question does not wait for an answer any more.")
         raise Refused("not_found", text, client_id=str(frame.client_id))
@@ -137,6 +160,6 @@ def link(turn: Turn, *, conversation: Conversation) -> None:
     """What has waited in the queue begins: it may answer what was asked meanwhile."""
     if turn.answers_id or turn.execute_id or (conversation.assistant.is_run and turn.parameters):
         return
-    turn.answers = questions.waiting_in(conversation)
+    turn.answers = questions.waiting_on(turn.branch, conversation=conversation)
     if turn.answers is not None:
         turn.save(update_fields=["answers"])

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations import urls
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Branch, Conversation, Cut, Message, Turn
 from tests.tabs import HOST
 
 SECRET = "the secret word is zebra"
@@ -24,6 +24,8 @@ def everything_of(owner) -> list:
         *conversations.order_by("pk").values(),
         *Turn.objects.filter(owner=owner).order_by("pk").values(),
         *Message.objects.filter(conversation__in=conversations).order_by("pk").values(),
+        *Branch.objects.filter(conversation__in=conversations).order_by("pk").values(),
+        *Cut.objects.filter(conversation__in=conversations).order_by("pk").values(),
     ]
 
 
@@ -38,6 +40,7 @@ def ids_of(owner) -> dict[str, str]:
         "TURN": str(turn.pk),
         "QUEUED": str(queued.pk if queued else uuid.uuid4()),
         "ALICES": str(turn.client_id),
+        "CUT": str(getattr(Cut.objects.filter(conversation__owner=owner).first(), "pk", uuid.uuid4())),
         "MESSAGE": str(message.pk),
         "CURSOR": base64.urlsafe_b64encode(cursor.encode()).decode(),
         "ALICE": str(owner.pk),
@@ -46,7 +49,7 @@ def ids_of(owner) -> dict[str, str]:
 
 
 def ids_of_nobody(real: dict[str, str]) -> dict[str, str]:
-    never = {name: str(uuid.uuid4()) for name in ("CONVERSATION", "TURN", "QUEUED", "ALICES")}
+    never = {name: str(uuid.uuid4()) for name in ("CONVERSATION", "TURN", "QUEUED", "ALICES", "CUT")}
     cursor = json.dumps([(timezone.now() + timedelta(days=1)).isoformat(), never["CONVERSATION"]])
     return {
         **never,

@@ -166,6 +166,8 @@ def test_a_failure_half_way_is_never_called_isolated(transactional_db, settings,
     assert {probe["name"] for probe in found["probes"] if probe["outcome"] == "error"} == {
         "coze: list messages, A on B",
         "coze: list messages, B on A",
+        "coze: list messages (branch), A on B",
+        "coze: list messages (branch), B on A",
     }
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from conversations import urls
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Cut, Message, Turn
 from tests.conversations.intrusion import (
     SECRET,
     address,
@@ -26,7 +26,7 @@ from tests.tabs import HOST
 # What Bob tries at each URL, every one that the code has: method, query, body.
 TRIED_URLS = {
     "new": [("GET", "?conversation=CONVERSATION&c=CONVERSATION", None)],
-    "page": [("GET", "", None), ("HEAD", "", None), ("POST", "", {})],
+    "page": [("GET", "", None), ("GET", "?turn=TURN", None), ("HEAD", "", None), ("POST", "", {})],
     "api_conversations": [
         ("GET", "", None),
         ("GET", "?after=CURSOR", None),
@@ -39,6 +39,9 @@ TRIED_URLS = {
         ("PATCH", "", {"title": ""}),
         ("PATCH", "", {"title": "x" * 101}),
         ("PATCH", "", ["title"]),
+        ("PATCH", "", {"turn": "TURN"}),
+        ("PATCH", "", {"turn": "TURN", "title": "Bob was here"}),
+        ("PATCH", "", {"turn": "rubbish"}),
         ("DELETE", "", None),
         ("POST", "", {}),
     ],
@@ -61,9 +64,16 @@ TRIED_URLS = {
         ("GET", "?format=markdown", None),
         ("GET", "?format=rubbish", None),
     ],
+    "api_turn": [("DELETE", "", None), ("GET", "", None), ("POST", "", {})],
+    "api_restored_turn": [("POST", "", None), ("GET", "", None), ("DELETE", "", None)],
+    "api_cuts": [("POST", "", None), ("GET", "", None)],
+    "api_cut": [("DELETE", "", None), ("GET", "", None), ("POST", "", {})],
     "api_search": [("GET", "?q=zebra", None), ("GET", "?q=CONVERSATION", None), ("GET", "?q=SESSION", None)],
 }
-OF_ONE_CONVERSATION = ("page", "api_conversation", "api_messages", "api_export", "api_feedback")
+OF_ONE_CONVERSATION = (
+    *("page", "api_conversation", "api_messages", "api_export", "api_feedback"),
+    *("api_turn", "api_restored_turn", "api_cuts", "api_cut"),
+)
 
 
 def test_every_url_is_tried_here():
@@ -109,6 +119,7 @@ def alices(alice):
         Message.objects.create(
             conversation=conversation, turn=turn, role="assistant", content=f"zebra {number}"
         )
+    Cut.objects.create(conversation=conversation, after=Message.objects.order_by("pk").last().pk)
     return ids_of(alice)
 
 
@@ -141,6 +152,22 @@ def test_cursors_of_alices_lead_bob_to_nothing_in_his_own_conversation(alice, al
         assert page == {"items": [], "next": None}
     listed = client.get(f"/api/conversations/?after={alices['CURSOR']}").json()["items"]
     assert [item["id"] for item in listed] == [mine]
+
+
+def test_ids_of_alices_in_bobs_own_conversation_lead_nowhere(alice, alices, bob):
+    """His conversation is his; her turn and her cut are not in it."""
+    client, before = signed_in(bob), everything_of(alice)
+    mine = client.post("/api/conversations/", "{}", content_type="application/json").json()["id"]
+    tries = [("PATCH", "", {"turn": "TURN"})]
+    for name in ("api_conversation", "api_turn", "api_restored_turn", "api_cut"):
+        for attempt in tries if name == "api_conversation" else TRIED_URLS[name]:
+            here = [ids | {"CONVERSATION": mine} for ids in (alices, ids_of_nobody(alices))]
+            foreign, missing = (reply(client, name, attempt, ids) for ids in here)
+            assert foreign == missing, attempt
+            assert foreign[0] in {404, 405}
+    assert client.get(f"/c/{mine}/?turn={alices['TURN']}").status_code == 200
+    assert "zebra" not in client.get(f"/c/{mine}/?turn={alices['TURN']}").content.decode()
+    assert everything_of(alice) == before
 
 
 def encoded(value) -> str:
@@ -200,6 +227,11 @@ def test_changes_without_the_csrf_token_are_refused(alice, alices):
         client.delete(path),
         client.patch(path, "{}", content_type="application/json"),
         client.post("/api/conversations/", "{}", content_type="application/json"),
+        client.patch(path, json.dumps({"turn": alices["TURN"]}), content_type="application/json"),
+        client.delete(f"{path}turns/{alices['TURN']}"),
+        client.post(f"{path}turns/{alices['TURN']}/restore"),
+        client.post(f"{path}cuts"),
+        client.delete(f"{path}cuts/{alices['CUT']}"),
     ]
-    assert [response.status_code for response in tries] == [403, 403, 403]
+    assert {response.status_code for response in tries} == {403}
     assert Conversation.objects.count() == 1

@@ -21,6 +21,12 @@ TRIED_FRAMES = {
         {"client_id": "NEW", "conversation": "CONVERSATION", "content": "x", "assistant": 999_999},
         {"client_id": "ALICES", "conversation": "CONVERSATION", "content": "again"},
         {"client_id": "NEW", "conversation": "TURN", "content": "x"},
+        {"client_id": "NEW", "conversation": "CONVERSATION", "content": "x", "edits": "TURN"},
+        {"client_id": "NEW", "conversation": "CONVERSATION", "content": "x", "edits": "QUEUED"},
+        {"client_id": "NEW", "conversation": "CONVERSATION", "regenerates": "TURN"},
+        {"client_id": "NEW", "conversation": "CONVERSATION", "content": "x", "continues": "TURN"},
+        {"client_id": "NEW", "conversation": "CONVERSATION", "content": "", "edits": "TURN"},
+        {"client_id": "NEW", "conversation": None, "content": "x", "edits": "TURN"},
     ],
     "turn.stop": [{"turn": "TURN"}, {"turn": "QUEUED"}, {"turn": "CONVERSATION"}],
     "turn.resume": [

@@ -82,19 +82,18 @@ def _case(orphan: Orphan) -> _Case | None:
     """None where there is nothing to ask: Coze never began, or the conversation is gone."""
     turn = (
         Turn.objects.leased(orphan.lease)
-        .select_related("owner", "conversation__assistant__app")
+        .select_related("owner", "conversation__assistant__app", "branch")
         .filter(conversation__deleted_at=None)
         .exclude(coze_chat_id="")
-        .exclude(conversation__coze_conversation_id="")
         .first()
     )
-    if turn is None:
+    if turn is None or not turn.line.coze_conversation_id:
         return None
     assert isinstance(turn.owner, User)  # noqa: S101 - the type checker cannot see through the setting
     return _Case(
         owner=turn.owner,
         app=turn.conversation.assistant.app,
-        coze_conversation_id=turn.conversation.coze_conversation_id,
+        coze_conversation_id=turn.line.coze_conversation_id,
         coze_chat_id=turn.coze_chat_id,
         kept=Message.objects.get(turn=turn, role=Message.Role.ASSISTANT).content,
     )

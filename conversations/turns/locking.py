@@ -1,0 +1,30 @@
+"""A conversation that is held while its tree is changed."""
+
+import uuid
+
+from accounts.models import User
+from conversations.models import Conversation, Turn
+
+
+class Busy(Exception):
+    """An answer runs or waits here: the tree is changed when it has ended."""
+
+
+def lock(user: User, *, conversation_id: uuid.UUID) -> Conversation | None:
+    """The owner's conversation, locked; None: there is none.
+
+    First its turns, as whoever ends one does: in another order the two would wait for each other for ever. (Not their
+    keys: whoever begins one holds the conversation and refers to the turn before.)
+    """
+    turns = Turn.objects.select_for_update(no_key=True).order_by("pk")
+    list(turns.filter(conversation_id=conversation_id, owner_id=user.pk).values_list("pk"))
+    rows = Conversation.objects.owned_by(user).select_for_update(of=("self",))
+    return rows.select_related("assistant", "owner", "branch").filter(pk=conversation_id).first()
+
+
+def idle(user: User, *, conversation_id: uuid.UUID) -> Conversation | None:
+    """The same, where nothing runs or waits. Raises Busy."""
+    conversation = lock(user, conversation_id=conversation_id)
+    if conversation is not None and conversation.turns.filter(status__in=Turn.OPEN).exists():
+        raise Busy
+    return conversation
