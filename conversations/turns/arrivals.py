@@ -68,7 +68,12 @@ def created_frame(message: Message) -> str:
     described = describe_message(message)
     for less in (_whole, _without_html, _cut):
         described = less(described)
-        text = frames.build("message.created", conversation=message.conversation_id, message=described)
+        text = frames.build(
+            "message.created",
+            conversation=message.conversation_id,
+            branch=message.branch_id,
+            message=described,
+        )
         if len(text.encode(errors="replace")) <= _FRAME_BYTES:
             break
     return text

@@ -30,6 +30,12 @@ export const renameConversation = (id, title) => request(`${one(id)}/`, { method
 export const deleteConversation = (id) => request(`${one(id)}/`, { method: "DELETE" });
 export const listConversations = (after) => request(`/api/conversations/?after=${encodeURIComponent(after)}`);
 
+export const chooseVersion = (id, turn) => request(`${one(id)}/`, { method: "PATCH", body: { turn } });
+export const deleteTurn = (id, turn) => request(`${one(id)}/turns/${turn}`, { method: "DELETE" });
+export const restoreTurn = (id, turn) => request(`${one(id)}/turns/${turn}/restore`, { method: "POST" });
+export const clearContext = (id) => request(`${one(id)}/cuts`, { method: "POST" });
+export const restoreContext = (id, cut) => request(`${one(id)}/cuts/${cut}`, { method: "DELETE" });
+
 /** One page of messages, the newest if `before` is not given; chronological. */
 export function listMessages(id, { before, limit = 50 } = {}) {
   const query = new URLSearchParams({ limit });

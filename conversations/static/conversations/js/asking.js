@@ -66,7 +66,8 @@ export class Asking {
     // Who was only too fast needs no bubble out of line for it: the message box says how long.
     const error = retryAt && entry.error?.limit === "minute" && !item ? undefined : entry.error;
     const queued = this.#queue.find({ clientId });
-    if (!item && !error && (queued || this.#thread.running || !this.#queue.empty)) {
+    const beside = Boolean(entry.about?.edits ?? entry.about?.regenerates);
+    if (!item && !error && !beside && (queued || this.#thread.running || !this.#queue.empty)) {
       this.#queue.addLocal(entry);
       return;
     }
@@ -76,13 +77,15 @@ export class Asking {
     else markQuestion(item, retryAt ? "retrying" : "failed", entry);
   }
 
-  /** Keeps a question, shows it and lets it go. `draft` is the name of the draft that it was. */
-  ask(content, { draft, parameters, answers, lookUp } = {}) {
+  /** Keeps a question, shows it and lets it go. `draft` is the name of the draft that it was, `about` see outbox.js. */
+  ask(content, { draft, about, parameters, answers, lookUp } = {}) {
     const { id, chat, assistant } = this.#open;
     const online = this.#isOnline();
-    const fields = { conversation: id, chat, assistant, content, attempted: online, parameters, answers, lookUp };
+    const fields = { conversation: id, chat, assistant, content, about, attempted: online, parameters, answers, lookUp };
     const [entry, saved] = this.#outbox.add({ ...fields, draft: draft && { name: draft } });
     if (!id) history.replaceState({ chat }, "");
+    const replaced = about?.edits ?? about?.regenerates;
+    if (replaced) this.#thread.leave(replaced);
     this.#place(entry);
     this.#thread.follow.toEnd();
     if (!online) announce(text("waits"));
@@ -169,14 +172,18 @@ export class Asking {
     for (const { client_id: clientId } of queued) this.#thread.question(clientId)?.remove();
   }
 
+  /** A question waits no more; what was being typed over it is not lost. */
+  leftQueue({ turn, client_id: clientId }) {
+    const typed = this.#queue.remove({ turn, clientId });
+    if (!typed) return;
+    this.#open.restore(typed);
+    toast(text("edit_too_late"));
+  }
+
   /** A question's answer begins: its line in the list becomes a bubble. */
   started({ turn, client_id: clientId, question }) {
     const whole = question.truncated ? this.#queue.textOf({ turn, clientId }) : question.content;
-    const typed = this.#queue.remove({ turn, clientId });
-    if (typed) {
-      this.#open.restore(typed);
-      toast(text("edit_too_late"));
-    }
+    this.leftQueue({ turn, client_id: clientId });
     if (this.#thread.questionOf(turn)) return;
     const { id, created_at: createdAt } = question;
     const asked = this.#thread.question(clientId);
@@ -205,6 +212,8 @@ export class Asking {
     }
     const retryAt = retryTime(frame, { tries: entry.tries });
     const error = { code, message, limit };
+    // What it was to take the place of is still there.
+    if (entry.about) this.#open.catchUp(this.#open.id);
     this.#outbox.refuse(clientId, { error, retryAt }).then(() => {
       // The reason below the question is in sight, too.
       this.#thread.follow.keep();

@@ -1,6 +1,7 @@
 // Code blocks of finished answers get a button that copies exactly the code.
 
 import { element, icon } from "./dom.js";
+import { toast } from "./notices.js";
 import { text } from "./strings.js";
 
 function button() {
@@ -34,6 +35,16 @@ export async function copy(content, pressed) {
     label.textContent = text("copy");
     use.setAttribute("href", "#i-copy");
   }, 2_000);
+}
+
+/** The same from a menu that is gone by then. */
+export async function copyText(content) {
+  try {
+    await navigator.clipboard.writeText(content);
+    toast(text("copied"));
+  } catch {
+    toast(text("copy_failed"));
+  }
 }
 
 /** The code a pressed button belongs to, without the line break that ends every block. */

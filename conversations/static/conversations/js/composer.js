@@ -19,8 +19,8 @@ export class Composer {
   #running = false;
   #wait = 0;
 
-  /** `onSend(content, {draft})` takes a question and the name of its draft; `onStop()` ends the running answer. */
-  constructor({ drafts, conversation, limit, onSend, onStop }) {
+  /** `onSend(content, {draft})` takes a question and the name of its draft; `onStop()` ends the running answer; `onUp(field)` hears ↑ in the empty box. */
+  constructor({ drafts, conversation, limit, onSend, onStop, onUp }) {
     this.#drafts = drafts;
     this.#limit = limit;
     this.#conversation = conversation;
@@ -41,6 +41,7 @@ export class Composer {
       if (event.target === event.currentTarget) this.#input.focus();
     });
     this.onSend = onSend;
+    this.onUp = onUp;
     this.#drafts.listen((changed, before, now) => this.#elsewhere(changed, before, now));
     // What was typed before the drafts were read is newer than they are.
     drafts.opened.then(() => {
@@ -122,8 +123,9 @@ export class Composer {
 
   #key(event) {
     // While an IME composes, Enter picks a candidate; Safari reports that key as 229 after the composition's end.
-    if (event.key !== "Enter" || event.isComposing || event.keyCode === 229) return;
-    if (event.shiftKey || event.altKey) return;
+    if (event.isComposing || event.keyCode === 229 || event.shiftKey || event.altKey) return;
+    if (event.key === "ArrowUp" && !this.#input.value && this.onUp(this.#input)) event.preventDefault();
+    if (event.key !== "Enter") return;
     event.preventDefault();
     if (!event.repeat) this.#send();
   }

@@ -3,7 +3,7 @@
 import { Asking } from "./asking.js";
 import { listMessages } from "./api.js";
 import { openQuestions } from "./asked.js";
-import { answeredBy, parametersOf, sourceOf } from "./message.js";
+import { answeredBy, parametersOf } from "./message.js";
 import { announce, toast } from "./notices.js";
 import { newClientId } from "./outbox.js";
 import { errorText, text } from "./strings.js";
@@ -20,6 +20,7 @@ export class OpenConversation {
   #assistants;
   #runs;
   #onGone;
+  #isOnline;
   #stopWhenBegun = false;
   #stopping = null;
 
@@ -28,8 +29,10 @@ export class OpenConversation {
    * new chat has become a conversation, `onGone(id)` that one does not exist any more, `onChat(chat)` that a
    * new chat is to be shown, `onWho(assistant, {isNew})` who answers here. `assistants` knows them, `runs` is the form. `outbox`, `sender` and `isOnline` are for the questions.
    */
-  constructor({ id, chat, assistant, thread, send, onAdopt, onWho, assistants, runs, onGone, onChat, outbox, sender, isOnline }) {
+  constructor({ id, chat, assistant, revision, branch, thread, send, onAdopt, onWho, assistants, runs, onGone, onChat, outbox, sender, isOnline }) {
     this.id = id;
+    this.revision = id ? revision : null;
+    this.branch = branch;
     this.chat = chat;
     this.assistant = assistant;
     this.onChat = onChat;
@@ -40,6 +43,7 @@ export class OpenConversation {
     this.#assistants = assistants;
     this.#runs = runs;
     this.#onGone = onGone;
+    this.#isOnline = isOnline;
     this.asking = new Asking({ open: this, thread, outbox, sender, send, isOnline });
   }
 
@@ -51,6 +55,8 @@ export class OpenConversation {
   /** Another conversation, or null for a new chat (`chat`, if it has been begun). */
   show(id, { chat = newClientId() } = {}) {
     this.id = id;
+    this.revision = null;
+    this.branch = null;
     this.chat = chat;
     this.#stopping = null;
     this.#stopWhenBegun = false;
@@ -173,14 +179,19 @@ export class OpenConversation {
 
   #started(frame) {
     if (frame.conversation !== this.id || this.#thread.turn(frame.turn)) return;
+    // It runs on another branch than the one that is shown here: what is to be shown now, the revision tells.
+    if (frame.branch !== this.branch) {
+      this.asking.leftQueue(frame);
+      return;
+    }
     this.asking.started(frame);
     this.begin(frame.turn);
     this.#thread.follow.keep();
   }
 
   /** Something was said here outside of any turn. */
-  #received({ conversation, message }) {
-    if (conversation !== this.id) return;
+  #received({ conversation, branch, message }) {
+    if (conversation !== this.id || branch !== this.branch) return;
     if (this.#thread.receive(message)) this.complete();
     announce(text("received"));
   }
@@ -221,9 +232,45 @@ export class OpenConversation {
     }
   }
 
+  /** What the server says of this conversation: where something else is to be shown than stands here, it is read. */
+  revised({ revision, branch }) {
+    const known = this.revision;
+    this.revision = revision;
+    this.branch = branch;
+    const isOther = known !== null && known !== revision;
+    if (isOther) this.reload();
+    return isOther;
+  }
+
+  /** Something was changed by this page: the line tells what, or it is read where there is none. */
+  catchUp(id) {
+    if (id === this.id && !this.#isOnline()) this.reload();
+    else if (id === this.id) this.open();
+  }
+
+  /** Shows exactly what the server has, then follows what runs; `described` is the conversation, if that is known. */
+  async reload(described = this) {
+    const { id } = this;
+    this.revision = described.revision;
+    this.branch = described.branch;
+    try {
+      const { items, next } = await listMessages(id, { limit: this.#thread.pageSize });
+      if (id !== this.id) return;
+      for (const typed of this.#thread.show(items, { older: Boolean(next) })) this.restore(typed);
+      this.asking.show();
+      this.open();
+      this.refresh();
+    } catch (error) {
+      if (error.status === 404) this.#onGone(id);
+      else toast(text("not_loaded"));
+    }
+  }
+
   #state({ conversation, messages, has_more: hasMore, turn, queued = [] }) {
     if (conversation.id !== this.id) return;
     if (conversation.assistant) this.answeredBy(conversation.assistant);
+    // The messages come with the rest then, and this once more.
+    if (this.revised(conversation)) return;
     const incomplete = this.#thread.reconcile(messages);
     // A state may be shorter than what the page already shows: then it says nothing about what is before that.
     if (String(messages[0]?.id) === this.#thread.firstId) this.#thread.offerOlder(hasMore);
@@ -250,17 +297,10 @@ export class OpenConversation {
 
   /** What the buttons inside a message do. */
   act(name, item) {
-    if (name === "again") this.#askAgain(item);
-    else if (name === "lookup") this.asking.ask(text("look_up_again"), { lookUp: item.dataset.turn });
+    if (name === "lookup") this.asking.ask(text("look_up_again"), { lookUp: item.dataset.turn });
     else if (name === "rerun") this.#runs.edit(parametersOf(item) ?? {});
-    else if (name === "continue") this.asking.ask(text("please_go_on"));
     else this.asking.act(name, item);
     this.refresh();
-  }
-
-  #askAgain(item) {
-    const question = this.#thread.questionOf(item.dataset.turn);
-    if (question && !this.busy) this.asking.ask(sourceOf(question), { parameters: parametersOf(question) });
   }
 
   async older() {

@@ -10,12 +10,16 @@ function confirmed(dialog) {
   });
 }
 
-/** Resolves to true if the person confirms the deletion of the conversation with this title. */
-export function confirmDelete(title) {
-  const dialog = byId("delete-dialog");
+function confirmedFor(dialog, title) {
   dialog.querySelector("[data-title]").textContent = title;
   return confirmed(dialog);
 }
+
+/** Resolves to true if the person confirms the deletion of the conversation with this title. */
+export const confirmDelete = (title) => confirmedFor(byId("delete-dialog"), title);
+
+/** The same for one question and its answer. */
+export const confirmDeleteTurn = (question) => confirmedFor(byId("delete-turn-dialog"), question);
 
 /** Resolves to true if the person gives up what was not sent from this browser. */
 export const confirmSignOut = () => confirmed(byId("sign-out-dialog"));

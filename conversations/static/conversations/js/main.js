@@ -2,7 +2,7 @@
 
 import { addressed, pathOf } from "./address.js";
 import { Asides } from "./asides.js";
-import { codeOf, copy } from "./code.js";
+import { codeOf, copy, copyText } from "./code.js";
 import { Assistants } from "./assistants.js";
 import { setUpQuestions } from "./asked.js";
 import { Banner } from "./banner.js";
@@ -13,6 +13,7 @@ import { Drafts } from "./drafts.js";
 import { setUpFrame } from "./frame.js";
 import { RunForm } from "./form.js";
 import { ConversationMenu, setUpAccountMenu } from "./menu.js";
+import { MessageMenu, showOnHold } from "./message-menu.js";
 import { sourceOf, startWaitingClock } from "./message.js";
 import { toast } from "./notices.js";
 import { laneOf, newClientId, Outbox } from "./outbox.js";
@@ -25,6 +26,7 @@ import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import { text } from "./strings.js";
 import { Thread } from "./thread.js";
+import { Tree } from "./tree.js";
 import { Unsent } from "./unsent.js";
 import { claimKept, forget, identified, setUpLeaving } from "./visitor.js";
 
@@ -64,6 +66,8 @@ const open = new OpenConversation({
   id: config.conversation,
   chat: history.state?.chat ?? newClientId(),
   assistant: config.chosen,
+  revision: config.revision,
+  branch: config.branch,
   thread,
   outbox,
   sender,
@@ -98,9 +102,12 @@ const composer = new Composer({
   limit: config.content_limit,
   onSend: (content, options) => open.asking.ask(content, options),
   onStop: () => open.stop(),
+  onUp: (field) => tree.reviseLast(field),
 });
 new Asides({ list: thread.list, conversation: () => open.id, composer });
 const pace = new Pace({ turns: config.turns, composer });
+const tree = new Tree({ open, thread, limit: config.content_limit });
+const messageMenu = new MessageMenu({ onChoose: act });
 const sidebar = new Sidebar({
   menu,
   onOpen: (id) => go(id),
@@ -141,13 +148,34 @@ async function arriveFirst() {
 function choose(act, id) {
   if (act === "share") return location.assign(`/c/${id}/share/`);
   if (act === "rename") overlay.open();
-  sidebar[act](id);
+  if (act === "clear") tree.clear(id);
+  else sidebar[act](id);
+}
+
+/** What the buttons of a message and the entries of its menu do; `pressed` is the button, if it was one. */
+const acts = {
+  copy: (item) => copyText(sourceOf(item)),
+  more: (item, pressed) => messageMenu.open(item, pressed),
+  revise: (item) => tree.revise(item),
+  regenerate: (item) => tree.regenerate(item),
+  again: (item) => tree.regenerate(item),
+  continue: (item) => tree.goOn(item),
+  remove: (item) => tree.remove(item),
+  uncut: (item) => tree.uncut(item),
+};
+
+function act(name, item, pressed) {
+  if (acts[name]) acts[name](item, pressed);
+  else open.act(name, item);
 }
 
 function route(frame) {
   if (frame.type === "conversation.updated") {
     sidebar.put(frame.conversation);
-    if (frame.conversation.id === open.id) showTitle(frame.conversation.title);
+    if (frame.conversation.id === open.id) {
+      showTitle(frame.conversation.title);
+      open.revised(frame.conversation);
+    }
   } else if (frame.type === "usage.updated") {
     quota.take(frame);
     pace.take(frame);
@@ -218,12 +246,17 @@ byId("greeting").addEventListener("click", (event) => {
 });
 byId("conversation-more").addEventListener("click", (event) => menu.open(open.id, event.currentTarget));
 thread.list.addEventListener("click", (event) => {
-  const pressed = event.target.closest("button");
+  const pressed = event.target.closest("button, a[data-version]");
   const item = pressed?.closest(".message");
   if (!item) return;
+  if (pressed.dataset.version) {
+    event.preventDefault();
+    tree.step(pressed);
+    return;
+  }
   if (pressed.matches(".code-copy")) copy(codeOf(pressed), pressed);
   else if (pressed.matches("[data-copy]")) copy(sourceOf(item), pressed);
-  else if (pressed.dataset.act) open.act(pressed.dataset.act, item);
+  else if (pressed.dataset.act) act(pressed.dataset.act, item, pressed);
 });
 for (const form of document.querySelectorAll("[data-language]")) {
   form.addEventListener("submit", () => (form.elements.next.value = location.pathname));
@@ -240,11 +273,16 @@ setUpAccountMenu();
 if (visiting) setUpLeaving(config, () => open.id);
 setUpQuestions((turn, given) => open.answer(turn, given));
 startWaitingClock(thread.list);
+showOnHold(thread.list);
 open.attach(composer);
 open.answeredBy(config.assistant);
 if (config.turn) open.begin(config.turn);
 open.refresh();
 composer.focus();
+if (config.look_at) {
+  history.replaceState(history.state, "", location.pathname);
+  tree.choose(config.look_at);
+}
 socket.connect();
 outbox.opened.then(resume);
 

@@ -5,21 +5,21 @@ import { byId } from "./dom.js";
 const GAP = 4;
 const EDGE = 8;
 
-/** Puts a shown popover beside its button, inside the window. */
-export function placeBeside(menu, button) {
+/** Puts a shown popover beside its button, inside the window: below its end, or (`start`) below its beginning. */
+export function placeBeside(menu, button, { start = false } = {}) {
   const from = button.getBoundingClientRect();
   const { width, height } = menu.getBoundingClientRect();
   const below = from.bottom + GAP + height <= innerHeight - EDGE;
   const top = below ? from.bottom + GAP : Math.max(EDGE, from.top - GAP - height);
   const left = Math.min(Math.max(EDGE, from.right - width), innerWidth - width - EDGE);
   menu.style.top = `${top}px`;
-  menu.style.left = `${from.left + width <= innerWidth - EDGE && from.left < EDGE * 4 ? from.left : left}px`;
+  menu.style.left = `${from.left + width <= innerWidth - EDGE && (start || from.left < EDGE * 4) ? from.left : left}px`;
 }
 
 /** Arrow keys, Home and End walk through a menu's entries. */
 export function walkByKeys(menu) {
   menu.addEventListener("keydown", (event) => {
-    const entries = [...menu.querySelectorAll("a, button")];
+    const entries = [...menu.querySelectorAll("a, button")].filter((entry) => !entry.hidden);
     const at = entries.indexOf(document.activeElement);
     const step = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
     if (step === undefined) return;

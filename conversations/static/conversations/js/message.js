@@ -134,7 +134,8 @@ export function noteAnswer(item, status, { error, interrupt, run } = {}) {
 function stopped(said, { goOn, run }) {
   const box = element("p", "message-stopped", text(isRun() && said === "stopped" ? "run_stopped" : said));
   if (run?.look_up) box.append(act("lookup", "look_up"));
-  if (goOn) box.append(isRun() ? act("again", "run_again") : act("continue", "continue"));
+  if (goOn && !isRun()) box.append(act("continue", "continue"));
+  if (goOn) box.append(act("again", isRun() ? "run_again" : "retry"));
   return box;
 }
 

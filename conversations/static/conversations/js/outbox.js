@@ -15,7 +15,8 @@ export const laneOf = ({ conversation, chat }) => conversation ?? chat;
 
 const inOrder = (one, other) => one.order - other.order || (one.clientId < other.clientId ? -1 : 1);
 
-export const startFrame = ({ clientId, conversation, content, assistant, parameters, answers, lookUp }) => ({
+export const startFrame = ({ clientId, conversation, content, assistant, about, parameters, answers, lookUp }) => ({
+  ...about,
   type: "turn.start",
   client_id: clientId,
   conversation,
@@ -28,7 +29,8 @@ export const startFrame = ({ clientId, conversation, content, assistant, paramet
 });
 
 /**
- * An entry is {clientId, conversation, chat, assistant?, content, parameters?, answers?, lookUp?, createdAt, order, attempted, error?, retryAt?, tries?}.
+ * An entry is {clientId, conversation, chat, assistant?, content, about?, parameters?, answers?, lookUp?, createdAt, order, attempted, error?, retryAt?, tries?}.
+ * `about` names the turn that it edits, regenerates or continues.
  * `attempted`: the server may have it. With `error` and no `retryAt` it is refused: it stays until its
  * author decides, and holds up nobody. With `retryAt` it is said again by itself, and what follows waits.
  */
@@ -163,13 +165,13 @@ export class Outbox {
 
   /** Once more, as it is; in a chat of its own if its conversation is gone. */
   retry(clientId, { chat } = {}) {
-    const elsewhere = chat ? { chat, conversation: null } : {};
+    const elsewhere = chat ? { chat, conversation: null, about: undefined } : {};
     return this.#update(clientId, ({ error, retryAt, ...entry }) => ({ ...entry, ...elsewhere }));
   }
 
   /** Its conversation is gone: it waits, refused, in a chat of its own. */
   orphan(clientId, { chat, error }) {
-    const fields = { chat, conversation: null, error, retryAt: undefined, attempted: false };
+    const fields = { chat, conversation: null, about: undefined, error, retryAt: undefined, attempted: false };
     return this.#update(clientId, (entry) => ({ ...entry, ...fields }));
   }
 

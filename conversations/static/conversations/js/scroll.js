@@ -40,6 +40,18 @@ export class Follow {
     this.#box.scrollTop = this.#box.scrollHeight - fromEnd;
   }
 
+  /** Runs `change`, which may take anything away, and leaves the first of `items` that is in sight where it is. */
+  anchored(items, change) {
+    const top = (item) => item.getBoundingClientRect().top;
+    const edge = top(this.#box);
+    const stood = items.filter((item) => item.isConnected);
+    const anchor = stood.find((item) => item.getBoundingClientRect().bottom > edge) ?? stood.at(-1);
+    const before = anchor && top(anchor);
+    change();
+    if (anchor && !this.following) this.#box.scrollTop += top(anchor) - before;
+    this.keep();
+  }
+
   #distance() {
     return this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
   }

@@ -3,6 +3,7 @@
 import { drawFeedback, drawFollowUps } from "./asides.js";
 import { addCopyButtons } from "./code.js";
 import { byId, element } from "./dom.js";
+import { typedIn } from "./editing.js";
 import {
   drawTurn,
   fillAnswer,
@@ -18,6 +19,7 @@ import {
 } from "./message.js";
 import { Follow } from "./scroll.js";
 import { isTerminal, newTurn } from "./turns.js";
+import { markPlace } from "./versions.js";
 
 // A hidden tab gets no animation frames; its picture may be a little older.
 const HIDDEN_DRAW = 250;
@@ -50,6 +52,11 @@ export class Thread {
   get running() {
     for (const { turn } of this.#turns.values()) if (!isTerminal(turn.status)) return turn;
     return null;
+  }
+
+  /** How much to ask for to show what stands here, and no more than is sent at once. */
+  get pageSize() {
+    return Math.min(100, Math.max(50, this.#list.children.length));
   }
 
   get firstId() {
@@ -197,13 +204,51 @@ export class Thread {
     return incomplete;
   }
 
+  /** Another question takes the place of this turn and of what follows it. */
+  leave(turn) {
+    const first = this.#ofTurn(turn, "user") ?? this.#ofTurn(turn, "assistant");
+    const items = [...this.#list.children];
+    for (const item of first ? items.slice(items.indexOf(first)) : []) this.#drop(item);
+  }
+
+  #drop(item) {
+    this.#turns.delete(item.dataset.turn);
+    item.remove();
+  }
+
+  /** Shows exactly these messages, and what has not reached the server; returns what was being typed over one that leaves. */
+  show(messages, { older }) {
+    this.#list.querySelector(".skeleton")?.remove();
+    const items = messages.map((message) => this.#known(message) ?? this.#make(message));
+    const shown = new Set(items);
+    const isOurs = ({ dataset }) => dataset.client && !dataset.turn;
+    const leaving = [...this.#list.children].filter((item) => !shown.has(item) && !isOurs(item));
+    const typed = leaving.map(typedIn).filter(Boolean);
+    this.follow.anchored(items, () => {
+      for (const item of leaving) this.#drop(item);
+      let next = this.#list.firstElementChild;
+      for (const item of items) {
+        if (item === next) next = next.nextElementSibling;
+        else this.#list.insertBefore(item, next);
+      }
+      messages.forEach((message, index) => this.#update(items[index], message));
+    });
+    this.offerOlder(older);
+    return typed;
+  }
+
+  #known(message) {
+    return this.#message(message.id) ?? this.#ofTurn(message.turn, message.role);
+  }
+
+  #make({ created_at: createdAt, ...message }) {
+    return message.role === "user" ? makeQuestion({ ...message, createdAt }) : makeAnswer(message);
+  }
+
   #place(message, previous) {
-    const found = this.#message(message.id) ?? this.#ofTurn(message.turn, message.role);
+    const found = this.#known(message);
     if (found) return found;
-    const item =
-      message.role === "user"
-        ? makeQuestion({ id: message.id, turn: message.turn, content: message.content, createdAt: message.created_at, parameters: message.parameters })
-        : makeAnswer({ id: message.id, turn: message.turn, status: message.status });
+    const item = this.#make(message);
     if (previous) previous.after(item);
     else {
       const later = [...this.#list.children].find((other) => Number(other.dataset.message) > Number(message.id));
@@ -217,6 +262,7 @@ export class Thread {
   #update(item, message) {
     item.dataset.message = message.id;
     item.dataset.turn = message.turn ?? "";
+    markPlace(item, message);
     if (message.role === "user") {
       remember(item, message.content);
       keepParameters(item, message.parameters);
@@ -242,7 +288,8 @@ export class Thread {
   /** Replaces what is shown of stored messages by their full form. */
   fill(messages) {
     for (const message of messages) {
-      const item = this.#message(message.id) ?? this.#ofTurn(message.turn, message.role);
+      const item = this.#known(message);
+      if (item) markPlace(item, message);
       if (item && message.role === "assistant" && isTerminal(message.status)) fillAnswer(item, message);
       else if (item && message.role === "user") item.querySelector(".bubble").textContent = message.content;
       if (item && message.role === "user") keepParameters(item, message.parameters);
@@ -254,12 +301,9 @@ export class Thread {
   prepend(messages) {
     this.follow.holding(() => {
       const made = messages.filter((message) => !this.#message(message.id)).map((message) => {
-        if (message.role === "user") {
-          const { created_at: createdAt } = message;
-          return makeQuestion({ ...message, createdAt });
-        }
-        const item = makeAnswer(message);
-        fillAnswer(item, message);
+        const item = this.#make(message);
+        if (message.role === "assistant") fillAnswer(item, message);
+        markPlace(item, message);
         return item;
       });
       this.#list.prepend(...made);
