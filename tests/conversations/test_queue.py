@@ -6,6 +6,7 @@ import uuid
 from importlib import import_module
 
 import pytest
+from django.utils import timezone
 
 from conversations import turns
 from conversations.frames import TurnStart
@@ -456,20 +457,26 @@ async def test_a_process_that_ends_lets_the_next_question_wait(coze, alice, tab)
 def test_a_turn_that_was_begun_too_late_goes_back_to_its_place(alice):
     first = _begin(alice, None, "hello")
     waiting = [_begin(alice, first.conversation.pk, f"{n}") for n in range(2)]
-    Turn.objects.filter(pk=first.turn.pk).delete()
+    end(first)
     begun = queueing.begin_next(first.conversation.pk)
     queueing.give_back(begun)
     assert begun.turn.pk == waiting[0].turn.pk
-    assert statuses() == ["queued", "queued"]
+    assert statuses() == ["canceled", "queued", "queued"]
     assert queueing.begin_next(first.conversation.pk).turn.pk == waiting[0].turn.pk
     queueing.give_back(begun)  # its lease is another one by now
-    assert statuses() == ["created", "queued"]
+    assert statuses() == ["canceled", "created", "queued"]
+
+
+def end(begun) -> None:
+    now = timezone.now()
+    turns_here = Turn.objects.filter(pk=begun.turn.pk)
+    turns_here.update(status="canceled", lease=None, lease_until=None, ended_at=now)
 
 
 def test_the_questions_of_a_deactivated_account_wait(alice):
     first = _begin(alice, None, "hello")
     _begin(alice, first.conversation.pk, "and you?")
-    Turn.objects.filter(pk=first.turn.pk).delete()
+    end(first)
     assert queueing.idle() == [(first.conversation.pk, alice.pk)]
     alice.is_active = False
     alice.save()

@@ -7,7 +7,7 @@ import uuid
 from conversations import urls
 from conversations.models import Conversation, Message, Turn
 from cozechat import database
-from tests.conversations.intrusion import SECRET, address, signed_in
+from tests.conversations.intrusion import SECRET, address, ids_of, signed_in
 
 
 async def test_the_session_name_is_the_owners_in_every_call_whatever_a_frame_claims(coze, alice, bob, tab):
@@ -71,6 +71,8 @@ async def test_no_frame_page_or_json_holds_a_session_name_or_an_id_of_cozes(coze
         await other.until("turn.completed")
         coze.arm("chat-failed")
         await page.say("again", conversation=asked.conversation)
+        again = await page.ask("", conversation=asked.conversation, regenerates=asked.turn)
+        await again.end()
         seen = json.dumps([page.seen, other.seen])
     shown = await database.run(everything_shown_to, alice, asked.conversation)
     hidden = await database.run(everything_hidden_of, alice)
@@ -84,6 +86,7 @@ def everything_hidden_of(owner) -> set[str]:
     hidden = {owner.session_name, owner.password}
     for conversation in Conversation.objects.filter(owner=owner):
         hidden.add(conversation.coze_conversation_id)
+        hidden |= set(conversation.branches.values_list("coze_conversation_id", flat=True))
     for turn in Turn.objects.filter(owner=owner):
         hidden |= {turn.coze_chat_id, str(turn.lease)} - {"None"}
     assert all(len(secret) > 8 for secret in hidden)
@@ -94,7 +97,7 @@ def everything_shown_to(owner, conversation: str) -> dict[str, str]:
     """Every page and every JSON of conversations, and the account's own pages."""
     client = signed_in(owner)
     paths = [
-        address(pattern.name, {"CONVERSATION": conversation}) + query
+        address(pattern.name, ids_of(owner) | {"CONVERSATION": conversation}) + query
         for pattern in urls.urlpatterns
         for query in ("", "?q=zebra", "?format=json", "?limit=1")
     ]
