@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts import haste, visits
 from accounts.languages import remember_language
+from accounts.preferences import remember_look
 from cozechat.encryption import decrypt, encrypt
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Whoever logs in meets the pages in their own language, on any device."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
         remember_language(response, language=user.language)
+        remember_look(response, user=user)
         return response
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:

@@ -1,7 +1,11 @@
-"""Carries a member's language from the account into the browser, where Django looks for it."""
+"""Carries a member's language from the account into the browser, where Django looks for it, and back."""
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 
 
 def remember_language(response: HttpResponse, *, language: str) -> None:
@@ -28,3 +32,13 @@ def forget_language(response: HttpResponse) -> None:
         domain=settings.LANGUAGE_COOKIE_DOMAIN,
         samesite=settings.LANGUAGE_COOKIE_SAMESITE,
     )
+
+
+@require_POST
+def switch(request: HttpRequest) -> HttpResponseBase:
+    """What the switch on every page does: Django's cookie, and a member's account, so that the next log-in agrees."""
+    response = set_language(request)
+    wished = request.POST.get("language", "")
+    if request.user.is_authenticated and wished in dict(settings.LANGUAGES):
+        get_user_model()._default_manager.filter(pk=request.user.pk).update(language=wished)
+    return response

@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from accounts.preferences import Preferences
 from accounts.signals import login_ended
 from cozechat.catalog.models import CozeApp
 from cozechat.encryption import EncryptedTextField
@@ -34,7 +35,7 @@ class SessionNameError(Exception):
     """Somebody tried to give a stored user another name at Coze."""
 
 
-class User(AbstractUser):
+class User(Preferences, AbstractUser):
     """Whoever owns conversations, member or visitor.
 
     `session_name` is what tells users apart at Coze. It is drawn at random, once, and never changes. No

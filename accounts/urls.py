@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from accounts import views
+from accounts import choosing, views
 from accounts.seeing import pages as seeing
 
 urlpatterns = [
     path("profile/", views.profile, name="account_profile"),
+    path("settings/", choosing.page, name="account_settings"),
     path("seeing/end/", seeing.end, name="seeing_end"),
 ]

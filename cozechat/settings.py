@@ -216,6 +216,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "cozechat.context.site",
+                "accounts.preferences.context",
             ],
         },
     },

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.haste import unhurried
+from accounts.languages import switch
 from conversations.privacy import pages as privacy
 from cozechat.monitoring.app_test import test_coze_app
 from cozechat.tries import limited
@@ -32,7 +33,7 @@ urlpatterns = [
     path("accounts/", include("cozechat.usage.pages.urls")),
     path("api/me/usage", unhurried(api.my_usage), name="my_usage"),
     path("accounts/", include("allauth.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", switch, name="set_language"),
     path("admin/catalog/cozeapp/<int:pk>/test/", admin.site.admin_view(test_coze_app), name="test_coze_app"),
     path("admin/", admin.site.urls),
     path("", include("cozechat.monitoring.urls")),

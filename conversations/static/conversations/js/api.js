@@ -47,6 +47,9 @@ export function listMessages(id, { before, limit = 50 } = {}) {
 export const judge = (id, turn, feedback) =>
   request(`${one(id)}/turns/${turn}/feedback`, feedback ? { method: "PUT", body: feedback } : { method: "DELETE" });
 
+/** One choice and its value, as `{name: value}`. */
+export const saveSettings = (changed) => request("/api/me/settings", { method: "PATCH", body: changed });
+
 export const beginVisit = (language) => request("/api/visit", { method: "POST", body: { language } });
 export const lookAtVisit = () => request("/api/visit");
 export const endVisit = () => request("/api/visit", { method: "DELETE" });

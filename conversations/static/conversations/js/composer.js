@@ -1,6 +1,7 @@
 // The message box: grows with its text, keeps drafts, and sends only what is meant to be sent.
 
 import { byId } from "./dom.js";
+import { setting } from "./look.js";
 import { text } from "./strings.js";
 
 const GROWS_BY_ITSELF = CSS.supports("field-sizing", "content");
@@ -48,8 +49,8 @@ export class Composer {
       this.#input.value ||= drafts.get(this.#conversation);
       this.#refresh();
     });
-    // A narrow box has no room for the explanation of keys.
-    if (matchMedia("(width < 48rem)").matches && !this.#input.disabled) this.#input.placeholder = text("message");
+    addEventListener("look", () => this.#explainKeys());
+    this.#explainKeys();
     this.#refresh();
   }
 
@@ -121,11 +122,23 @@ export class Composer {
     this.onSend(content, { draft: this.#drafts.nameOf(this.#conversation) });
   }
 
+  /** What sends is a choice of the person's; a narrow box has no room for the explanation. */
+  #explainKeys() {
+    if (this.#input.disabled) return;
+    const narrow = matchMedia("(width < 48rem)").matches;
+    this.#input.placeholder = text(narrow ? "message" : this.#sendsByCtrl ? "message_ctrl" : "message_enter");
+  }
+
+  get #sendsByCtrl() {
+    return setting("send_key") === "ctrl_enter";
+  }
+
   #key(event) {
     // While an IME composes, Enter picks a candidate; Safari reports that key as 229 after the composition's end.
     if (event.isComposing || event.keyCode === 229 || event.shiftKey || event.altKey) return;
     if (event.key === "ArrowUp" && !this.#input.value && this.onUp(this.#input)) event.preventDefault();
     if (event.key !== "Enter") return;
+    if (this.#sendsByCtrl && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     if (!event.repeat) this.#send();
   }

@@ -1,6 +1,7 @@
 // The conversation that is open: what its frames mean for the page, and what the person does in it.
 
 import { Asking } from "./asking.js";
+import { finished } from "./attention.js";
 import { listMessages } from "./api.js";
 import { openQuestions } from "./asked.js";
 import { answeredBy, parametersOf } from "./message.js";
@@ -210,6 +211,7 @@ export class OpenConversation {
     this.#thread.draw();
     if (this.#stopping === turn.id) this.#stopping = null;
     announce(text(SPOKEN[turn.status] ?? "finished"));
+    if (turn.status !== "canceled") finished(text(SPOKEN[turn.status] ?? "finished"));
     // What was asked before may be answered now, or wait again: the stored messages say it.
     if (openQuestions(this.#thread.list).some((box) => box.closest(".message").dataset.turn !== turn.id)) this.complete();
   }

@@ -5,6 +5,7 @@ import { Asides } from "./asides.js";
 import { codeOf, copy, copyText } from "./code.js";
 import { Assistants } from "./assistants.js";
 import { setUpQuestions } from "./asked.js";
+import { finished } from "./attention.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
 import { OpenConversation } from "./conversation.js";
@@ -171,6 +172,8 @@ function act(name, item, pressed) {
 
 function route(frame) {
   if (frame.type === "conversation.updated") {
+    const { id, running } = frame.conversation;
+    if (id !== open.id && running === false && sidebar.isRunning(id)) finished();
     sidebar.put(frame.conversation);
     if (frame.conversation.id === open.id) {
       showTitle(frame.conversation.title);

@@ -36,6 +36,11 @@ export class Sidebar {
     return this.#item(id)?.querySelector(".conversation-link").textContent ?? "";
   }
 
+  /** Is an answer under way there, as far as the list knows? */
+  isRunning(id) {
+    return this.#item(id)?.querySelector(".conversation-running").hidden === false;
+  }
+
   select(id) {
     for (const item of this.#list.children) {
       const current = item.dataset.id === id;

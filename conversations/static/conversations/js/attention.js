@@ -1,0 +1,48 @@
+// What tells a person who looks elsewhere that an answer is complete: a mark on the tab; a sound, a notification if wished.
+
+import { setting } from "./look.js";
+import { text } from "./strings.js";
+
+const ICON = document.querySelector("link[rel=icon]");
+const READ = ICON.href;
+const MARK = "● ";
+const TONES = [659, 880];
+
+/** An answer has ended. Says that, and nothing of what was said. */
+export function finished(sentence = text("finished")) {
+  if (setting("sound")) chime();
+  if (document.hasFocus() && !document.hidden) return;
+  mark(true);
+  if (!setting("notifications") || globalThis.Notification?.permission !== "granted") return;
+  const told = new Notification(document.title.replace(MARK, "").split("·").at(-1).trim(), { body: sentence, tag: "cozechat" });
+  told.addEventListener("click", () => {
+    focus();
+    told.close();
+  });
+}
+
+function mark(unread) {
+  ICON.href = unread ? ICON.dataset.unread : READ;
+  const title = document.title.replace(MARK, "");
+  document.title = unread ? MARK + title : title;
+}
+
+/** Two soft tones; a browser that has heard no key or click yet keeps still. */
+async function chime() {
+  const sound = new AudioContext();
+  TONES.forEach((frequency, place) => {
+    const [tone, volume, from] = [sound.createOscillator(), sound.createGain(), sound.currentTime + place * 0.12];
+    tone.frequency.value = frequency;
+    volume.gain.setValueAtTime(0.0001, from);
+    volume.gain.exponentialRampToValueAtTime(0.08, from + 0.02);
+    volume.gain.exponentialRampToValueAtTime(0.0001, from + 0.3);
+    tone.connect(volume).connect(sound.destination);
+    tone.start(from);
+    tone.stop(from + 0.3);
+  });
+  setTimeout(() => sound.close(), 1_000);
+}
+
+for (const name of ["focus", "visibilitychange"]) {
+  addEventListener(name, () => document.hidden || (document.hasFocus() && mark(false)));
+}

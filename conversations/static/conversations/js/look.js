@@ -1,0 +1,44 @@
+// How this person wants the pages to be: attributes of <html>, saved one at a time, the same in all tabs.
+
+import { saveSettings } from "./api.js";
+
+const root = document.documentElement;
+const channel = new BroadcastChannel("cozechat:look");
+channel.onmessage = ({ data }) => wear(data);
+
+const attribute = (name) => `data-${name.replaceAll("_", "-")}`;
+
+/** What a setting says: "" for its default. Boolean ones say "on". */
+export const setting = (name) => root.getAttribute(attribute(name)) ?? "";
+
+function wear(changed) {
+  for (const [name, value] of Object.entries(changed)) {
+    if (typeof value === "object") continue;
+    root.setAttribute(attribute(name), value === true ? "on" : value || "");
+  }
+  const scheme = { light: "light", dark: "dark" }[setting("theme")] ?? "light dark";
+  document.querySelector("meta[name=color-scheme]").content = scheme;
+  dispatchEvent(new CustomEvent("look", { detail: changed }));
+}
+
+/** Shows it at once, saves it, tells the other tabs; an Error if it could not be saved, and all is as before. */
+export async function choose(name, value) {
+  const before = setting(name);
+  wear({ [name]: value });
+  try {
+    await saveSettings({ [name]: value });
+  } catch (error) {
+    wear({ [name]: before });
+    throw error;
+  }
+  channel.postMessage({ [name]: value });
+}
+
+// The quick ones in the account menu.
+for (const button of document.querySelectorAll("[data-choose]")) {
+  const { choose: name, value } = button.dataset;
+  const show = () => button.setAttribute("aria-pressed", String((setting(name) || "system") === value));
+  addEventListener("look", show);
+  button.addEventListener("click", () => choose(name, value).catch(() => {}));
+  show();
+}
