@@ -7,6 +7,7 @@ const ICON = document.querySelector("link[rel=icon]");
 const READ = ICON.href;
 const MARK = "● ";
 const TONES = [659, 880];
+let unread = false;
 
 /** An answer has ended. Says that, and nothing of what was said. */
 export function finished(sentence = text("finished")) {
@@ -21,10 +22,16 @@ export function finished(sentence = text("finished")) {
   });
 }
 
-function mark(unread) {
-  ICON.href = unread ? ICON.dataset.unread : READ;
-  const title = document.title.replace(MARK, "");
+/** The page's title, with the mark as long as it is there. */
+export function entitle(title) {
   document.title = unread ? MARK + title : title;
+}
+
+function mark(isUnread) {
+  if (isUnread === unread) return;
+  unread = isUnread;
+  ICON.href = unread ? ICON.dataset.unread : READ;
+  entitle(document.title.replace(MARK, ""));
 }
 
 /** Two soft tones; a browser that has heard no key or click yet keeps still. */

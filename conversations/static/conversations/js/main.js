@@ -5,7 +5,7 @@ import { Asides } from "./asides.js";
 import { codeOf, copy, copyText } from "./code.js";
 import { Assistants } from "./assistants.js";
 import { setUpQuestions } from "./asked.js";
-import { finished } from "./attention.js";
+import { entitle, finished } from "./attention.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
 import { OpenConversation } from "./conversation.js";
@@ -209,7 +209,7 @@ function gone(id) {
 
 function showTitle(title) {
   byId("title").textContent = title;
-  document.title = title ? `${title} · ${siteTitle}` : siteTitle;
+  entitle(title ? `${title} · ${siteTitle}` : siteTitle);
 }
 
 /** Address, title and marks for the conversation that is now shown. */
