@@ -3,7 +3,9 @@
 import asyncio
 import inspect
 import os
+import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     names = pyfuncitem._fixtureinfo.argnames
     asyncio.run(_whole(pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names}))
+    _let_database_threads_rest()
     return True
+
+
+def _let_database_threads_rest() -> None:
+    """Wait for what a cancelled task has left there: PostgreSQL cannot empty its tables beside it."""
+    from cozechat import database
+
+    threads = database._threads
+    rest = threading.Barrier(threads._max_workers)
+    wait([threads.submit(rest.wait, 10) for _thread in range(threads._max_workers)])
 
 
 async def _whole(test: Callable[..., Awaitable[None]], arguments: dict[str, Any]) -> None:
