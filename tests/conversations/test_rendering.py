@@ -136,6 +136,14 @@ def test_markdown_becomes_html(text, expected):
     assert expected in html if expected else html == ""
 
 
+@pytest.mark.parametrize("source", ["\\frac{1}{", "\\left( x", "\\begin{matrix} a"])
+def test_a_bad_formula_shows_its_source(source):
+    for text in (f"${source}$", f"$$\n{source}\n$$"):
+        audit = audited(render(text))
+        assert "math" not in audit.tags
+        assert source in "".join(audit.text)
+
+
 def test_answer_messages_do_not_run_into_each_other():
     assert render("- a\n- b", breaks=[4]) == "<ul>\n<li>a</li>\n</ul>\n<ul>\n<li>b</li>\n</ul>\n"
     assert render("- a\n- b") == "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n"

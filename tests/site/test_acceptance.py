@@ -1,34 +1,17 @@
 """docs/gateway-acceptance.md: every requirement has a line, and every test that is named there exists."""
 
-import ast
-import functools
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.site.named_tests import ROOT, TEST, missing
+
 PAGE = ROOT / "docs" / "gateway-acceptance.md"
 LAST = {"R": 63, "C": 13, "A": 32, "I": 24}
 ROW = re.compile(r"^\| ([RCAI]\d+) \| (.+) \| (.+) \|$", re.MULTILINE)
-TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 OPEN = ("not held", "in another room")
 
 ROWS = ROW.findall(PAGE.read_text())
-
-
-@functools.cache
-def names_in(path: str) -> frozenset[str]:
-    file = ROOT / "tests" / path
-    if not file.is_file():
-        return frozenset()
-    tree = ast.parse(file.read_text())
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    return frozenset(node.name for node in functions if node.name.startswith("test_"))
-
-
-def missing(held_by: str) -> list[str]:
-    return [f"{path}::{name}" for path, name in TEST.findall(held_by) if name not in names_in(path)]
 
 
 def test_every_requirement_has_its_line_and_every_test_that_is_named_exists():

@@ -102,6 +102,15 @@ function quote(lines) {
   return made;
 }
 
+/** A formula that is still written is its source without the marks, as the server shows one that it cannot read. */
+function formula(lines) {
+  const made = element("div", "math block");
+  made.append(element("code", "math", lines.join("\n").replace(/^\s*\$\$\n?|\n?\$\$?\s*$/g, "")));
+  return made;
+}
+
+const isClosed = (formula) => /\S[^]*\$\$\s*$/.test(formula.trimStart().slice(2));
+
 /** A code block as the server makes it: the language above, the code below, a text node inside. */
 function code(language, source) {
   const box = element("figure", "code");
@@ -117,6 +126,12 @@ const KINDS = [
   { name: "heading", begins: (line) => HEADING.test(line), goesOn: () => false, make: heading },
   { name: "list", begins: (line) => ITEM.test(line), goesOn: (line) => ITEM.test(line) || /^\s+\S/.test(line), make: list },
   { name: "table", begins: (line) => line.trimStart().startsWith("|"), make: table },
+  {
+    name: "formula",
+    begins: (line) => line.trimStart().startsWith("$$"),
+    goesOn: (_line, before) => !isClosed(before.join("\n")),
+    make: formula,
+  },
   { name: "quote", begins: (line) => line.startsWith(">"), make: quote },
 ];
 
@@ -145,7 +160,7 @@ function blocks(lines) {
       const kind = kindOf(lines[at]);
       const goesOn = kind?.goesOn ?? (kind ? kind.begins : (line) => line.trim() && !kindOf(line) && !FENCE.test(line));
       at += 1;
-      while (at < lines.length && goesOn(lines[at])) at += 1;
+      while (at < lines.length && goesOn(lines[at], lines.slice(from, at))) at += 1;
       const group = lines.slice(from, at);
       made.push(kind ? kind.make(group) : paragraph(group.join("\n")));
     }
