@@ -1,68 +1,25 @@
 """JSON for the page and for scripts: session cookie and CSRF; not yours and not there answer alike."""
 
-import json
 import uuid
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.haste import unhurried
 from accounts.models import User
 from conversations import exporting, listing, searching, turns
+from conversations.answers import bad_request as _bad_request
+from conversations.answers import body as _body
+from conversations.answers import caller as _user
+from conversations.answers import not_found as _not_found
+from conversations.answers import problem as _problem
+from conversations.answers import signed_in as _signed_in
 from conversations.forms import ChoiceForm, FeedbackForm, RenameForm
 from conversations.models import Conversation, Turn
-from cozechat import logs
 from cozechat.audit.models import Verb
 from cozechat.audit.recording import record_softly
 from cozechat.catalog.environment import default_assistant
-
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
-
-
-def _problem(status: int, code: str, message: str) -> JsonResponse:
-    return JsonResponse({"error": {"code": code, "message": message, **logs.reference()}}, status=status)
-
-
-def _not_found() -> JsonResponse:
-    return _problem(404, "not_found", _("This conversation does not exist."))
-
-
-def _bad_request(message: str = "") -> JsonResponse:
-    return _problem(400, "bad_request", message or _("This request makes no sense."))
-
-
-def _signed_in(view: View[P]) -> View[P]:
-    """401 as JSON for whoever is not logged in: a script cannot use a log-in page. 429 for who asks too fast."""
-    unhurried_view = unhurried(view)
-
-    @wraps(view)
-    @never_cache
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if not isinstance(request.user, User):
-            return _problem(401, "signed_out", _("Sign in first."))
-        return unhurried_view(request, *args, **kwargs)
-
-    return guarded
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # noqa: S101 - _signed_in has seen to it
-    return request.user
-
-
-def _body(request: HttpRequest) -> dict[str, Any] | None:
-    """The JSON object in the body (an empty one for no body); None for anything else."""
-    try:
-        data = json.loads(request.body or b"{}")
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
 
 
 def _limit(request: HttpRequest) -> int:
@@ -82,9 +39,12 @@ def conversations(request: HttpRequest) -> HttpResponse:
         return _create(request)
     try:
         items, cursor = listing.conversations(
-            _user(request), after=request.GET.get("after", ""), limit=_limit(request)
+            _user(request),
+            after=request.GET.get("after", ""),
+            limit=_limit(request),
+            place=listing.place_in(request.GET),
         )
-    except listing.BadCursor:
+    except (listing.BadCursor, listing.NoSuchPlace):
         return _bad_request()
     return JsonResponse({"items": items, "next": cursor})
 

@@ -38,7 +38,7 @@ def search(user: User, *, query: str) -> list[dict[str, Any]]:
     rows = Conversation.objects.owned_by(user).with_running().latest_first()
     titled = rows.filter(*(_in_title(piece) for piece in pieces))[:_FOUND]
     found = {row.pk: row for row in (*titled, *rows.filter(pk__in=hits))}
-    latest = sorted(found.values(), key=lambda row: (row.active_at, row.pk), reverse=True)
+    latest = sorted(found.values(), key=lambda row: (row.asked_at, row.pk), reverse=True)
     marks = _pattern(pieces)
     return [_found(row, hits.get(row.pk), marks=marks) for row in latest[:_FOUND]]
 

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -21,8 +22,8 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from conversations import listing, turns
-from conversations.models import Conversation, Turn
+from conversations import grouping, listing, turns
+from conversations.models import Conversation, Folder, Turn
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.emulator import seed
@@ -41,15 +42,13 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     messages, older = turns.newest_messages(conversation, path=path) if conversation else ([], False)
     for message in messages:
         message.update(_for_scripts(message))
-    items, cursor = listing.conversations(user)
     chosen = None if conversation else _chosen(request.GET.get("assistant", ""))
     # Whom a new chat asks: the page may begin one without being loaded anew.
     greeting = _describe_assistant(chosen or _default())
     assistant = _describe_assistant(conversation.assistant) if conversation else greeting
     offered = _offered()
     context = {
-        "conversations": items,
-        "conversations_next": cursor,
+        **_sidebar(user, query=request.GET),
         "conversation": conversation,
         "messages": messages,
         "messages_older": older,
@@ -138,6 +137,21 @@ def _offered() -> list[dict[str, Any] | None]:
 def _for_scripts(message: dict[str, Any]) -> dict[str, str]:
     """What the scripts take over from the rendered page, as JSON in an attribute."""
     return {"parameters_json": json.dumps(message["parameters"])} if "parameters" in message else {}
+
+
+def _sidebar(user: User, *, query: Mapping[str, str]) -> dict[str, Any]:
+    """The list of the place that the address names, with what is above it."""
+    try:
+        place = listing.place_in(query)
+    except listing.NoSuchPlace:
+        raise Http404 from None
+    folders = list(Folder.objects.owned_by(user))
+    if place.folder and place.folder not in {folder.pk for folder in folders}:
+        raise Http404
+    items, cursor = listing.conversations(user, place=place)
+    for item in items:
+        item["group"] = grouping.group_of(item, now=timezone.localtime())
+    return {"conversations": items, "conversations_next": cursor, "place": place, "folders": folders}
 
 
 def _conversation(user: User, conversation_id: uuid.UUID | None) -> Conversation | None:

@@ -24,6 +24,7 @@ handler429 = "accounts.haste.too_many_tries"
 urlpatterns = [
     path("", include("conversations.urls")),
     path("", include("conversations.sharing.urls")),
+    path("", include("conversations.arranging.urls")),
     path("accounts/", include("accounts.urls")),
     path("api/", include("accounts.api_urls")),
     path("accounts/privacy/export.zip", export_all, name="privacy_export"),  # type: ignore[arg-type]  # as below

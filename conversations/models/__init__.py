@@ -4,6 +4,7 @@ from conversations.models.branches import Branch, Cut
 from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
 from conversations.models.days import TurnDay
 from conversations.models.feedback import COMMENT_LENGTH, Feedback
+from conversations.models.folders import FOLDER_NAME_LENGTH, FOLDERS_A_USER, Folder, FolderQuerySet
 from conversations.models.messages import Message, MessageQuerySet
 from conversations.models.paths import MAIN, Line, Lines, Path, holds
 from conversations.models.receipts import DeletionReceipt, ReceiptLine
@@ -15,6 +16,8 @@ from conversations.models.turns import Turn, TurnQuerySet
 __all__ = [
     "COMMENT_LENGTH",
     "MAIN",
+    "FOLDERS_A_USER",
+    "FOLDER_NAME_LENGTH",
     "TITLE_LENGTH",
     "Branch",
     "Conversation",
@@ -25,6 +28,8 @@ __all__ = [
     "Feedback",
     "Line",
     "Lines",
+    "Folder",
+    "FolderQuerySet",
     "Message",
     "MessageQuerySet",
     "Path",

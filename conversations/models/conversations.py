@@ -1,6 +1,7 @@
 """Conversations, and what deleted accounts have left at Coze; what must always hold is a constraint."""
 
 import uuid
+from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversations.models.branches import Branch
 from conversations.models.paths import MAIN, Path
+from conversations.models.folders import Folder
 from conversations.models.turns import Turn
 from cozechat.catalog.models import Assistant, CozeApp
 
@@ -24,8 +26,12 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(owner_id=user.pk, deleted_at=None)
 
     def latest_first(self) -> Self:
-        """By last activity, with a stable order among equals."""
-        return self.order_by("-active_at", "-id")
+        """What is pinned, then the rest; each by its owner's last question, with a stable order among equals."""
+        return self.order_by("-is_pinned", "-asked_at", "-id")
+
+    def due_for_erasure(self, now: datetime) -> Self:
+        """Those whose deletion can no longer be taken back."""
+        return self.filter(erase_at__lte=now)
 
     def with_running(self) -> Self:
         """Adds `running`: whether an answer is on its way; and who answers."""
@@ -70,13 +76,33 @@ class Conversation(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     active_at = models.DateTimeField(_("last active"), db_default=Now(), db_index=True)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    # A deletion that may still be taken back: until then nothing is really deleted, neither here nor at Coze.
+    erase_at = models.DateTimeField(null=True, editable=False)
+
+    # Where it stands in its owner's list. An answer that ends does not lift it; a question does.
+    asked_at = models.DateTimeField(_("last asked"), db_default=Now(), editable=False)
+    is_pinned = models.BooleanField(_("pinned"), default=False, db_default=False, editable=False)
+    is_archived = models.BooleanField(_("archived"), default=False, db_default=False, editable=False)
+    folder = models.ForeignKey(
+        Folder, on_delete=models.SET_NULL, null=True, related_name="conversations", editable=False
+    )
+    # Something has come since its owner last looked.
+    is_unread = models.BooleanField(_("unread"), default=False, db_default=False, editable=False)
 
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
-        indexes = (models.Index(fields=["owner", "-active_at"], name="conversations_of_owner"),)
+        indexes = (
+            models.Index(fields=["owner", "-active_at"], name="conversations_of_owner"),
+            models.Index(fields=["owner", "-is_pinned", "-asked_at", "-id"], name="conversations_as_listed"),
+            models.Index(
+                fields=["erase_at"],
+                name="conversations_to_erase",
+                condition=models.Q(erase_at__isnull=False),
+            ),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["assistant", "coze_conversation_id"],

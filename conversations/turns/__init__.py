@@ -4,6 +4,7 @@ The server owns a running answer. Closing a tab never ends it; `stop` does, and 
 """
 
 from conversations.turns.allowances import allowance_of, is_charged
+from conversations.turns.arranging import Arrangement, NoSuchFolder, arrange, tell_changed
 from conversations.turns.beginning import Begun, begin
 from conversations.turns.changes import (
     choose,
@@ -16,6 +17,7 @@ from conversations.turns.changes import (
 )
 from conversations.turns.choosing import path_through
 from conversations.turns.clearing import NothingToClear
+from conversations.turns.discarding import discard, restore
 from conversations.turns.engine import Engine, engine, hub
 from conversations.turns.judging import judge
 from conversations.turns.locking import Busy
@@ -33,17 +35,20 @@ from conversations.turns.showing import newest_messages
 from conversations.turns.starting import SignedOut, ask, edit, open_conversation, resume, start, stop
 
 __all__ = [
+    "Arrangement",
     "Begun",
     "Busy",
     "Engine",
     "NoConversation",
     "NothingToClear",
+    "NoSuchFolder",
     "Receipt",
     "SeveralConversations",
     "SignedOut",
     "TurnStillRuns",
     "Utterance",
     "allowance_of",
+    "arrange",
     "ask",
     "begin",
     "choose",
@@ -52,6 +57,7 @@ __all__ = [
     "delete_turn",
     "describe_conversation",
     "describe_message",
+    "discard",
     "edit",
     "engine",
     "hub",
@@ -64,8 +70,10 @@ __all__ = [
     "rename_conversation",
     "restore_context",
     "restore_turn",
+    "restore",
     "resume",
     "start",
     "stop",
+    "tell_changed",
     "turns_today",
 ]

@@ -191,8 +191,8 @@ def _touch(conversation: Conversation, place: Place, *, title: str, now: datetim
     if place.replaced is not None:
         placing.show(conversation, place.branch, now=now)
     conversation.title = conversation.title or title_from(title)
-    conversation.active_at = now
-    conversation.save(update_fields=["title", "active_at", "branch", "main_shown_at", "revision"])
+    conversation.active_at = conversation.asked_at = now
+    conversation.save(update_fields=["title", "active_at", "asked_at", "branch", "main_shown_at", "revision"])
 
 
 def is_full(owner_id: int) -> bool:
@@ -217,7 +217,7 @@ def _must_wait(conversation: Conversation, frame: TurnStart) -> bool:
 
 
 def _new_conversation(user: User, frame: TurnStart, *, now: datetime) -> Conversation:
-    return Conversation(owner=user, assistant=_assistant(frame), active_at=now)
+    return Conversation(owner=user, assistant=_assistant(frame), active_at=now, asked_at=now)
 
 
 def _conversation(user: User, frame: TurnStart) -> Conversation:

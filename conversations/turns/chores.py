@@ -44,6 +44,13 @@ async def forget_closed_shares() -> None:
     await database.run(Share.objects.all().forget_closed, now=timezone.now())
 
 
+async def erase_discarded() -> None:
+    """What was deleted and not taken back is really deleted."""
+    from conversations.turns import discarding  # noqa: PLC0415 - it tells the engine, which does this chore
+
+    await database.run(discarding.erase_due)
+
+
 # Of what was said before there was an index, so much at once, with everybody else's writing between.
 _INDEX_AT_ONCE, _INDEX_PIECES, _INDEX_PAUSE = 100, 100, 0.1
 

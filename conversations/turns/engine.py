@@ -15,7 +15,7 @@ from conversations.models import Turn
 from conversations.outboxes import Hub, Outbox
 from conversations.turns import answering, ending, failures, inheriting, mirroring, saving, sweeping, visits
 from conversations.turns.beginning import Begun
-from conversations.turns.chores import forget_closed_shares, index_messages, repeat
+from conversations.turns.chores import erase_discarded, forget_closed_shares, index_messages, repeat
 from conversations.turns.ending import End, stored_end
 from conversations.turns.failures import Failure
 from conversations.turns.processes import adopting, orphans, recovering
@@ -32,7 +32,7 @@ from cozechat.coze.errors import CozeError
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY = LOOK_EVERY = 1.0
-CLAIM_EVERY = INDEX_EVERY = 2.0
+CLAIM_EVERY = INDEX_EVERY = ERASE_EVERY = 2.0
 QUEUES_EVERY = 5.0
 LOGINS_EVERY, SHARES_EVERY = 30.0, 600.0
 VISITS_EVERY = 10.0
@@ -103,6 +103,7 @@ class Engine:
                 (LOGINS_EVERY, partial(visits.look_again, self.hub)),
                 (SHARES_EVERY, forget_closed_shares),
                 (INDEX_EVERY, index_messages),
+                (ERASE_EVERY, erase_discarded),
                 (mirroring.EVERY, self.mirror.work),
                 (VISITS_EVERY, partial(inheriting.look_after_visits, self.news)),
                 (sweeping.EVERY, sweeping.sweep),

@@ -58,7 +58,7 @@ def move(visit_id: int) -> list[Moved]:
     _draw_new_client_ids(ids, member=member)
     Turn.objects.filter(conversation_id__in=ids).update(owner=member)
     Share.objects.filter(conversation_id__in=ids).update(owner=member)
-    Conversation.objects.filter(pk__in=ids).update(owner=member)
+    Conversation.objects.filter(pk__in=ids).update(owner=member, folder=None)
     # The index knows them by their owner.
     Message.objects.filter(conversation_id__in=ids).update(is_indexed=False)
     _remove_if_empty(visitor)

@@ -86,8 +86,11 @@ def _differing(
         rows = rows.filter(pk__in=only)
     rows = rows.exclude(pk__in=but).order_by("pk")
     renamed = rows.filter(deleted_at=None).exclude(title="").exclude(title=F("coze_title"))
-    Conversation.objects.filter(coze_conversation_id="", deleted_at__lt=timezone.now() - _STUB_LIFE).delete()
-    return [*rows.exclude(deleted_at=None)[:_BATCH], *renamed[:_BATCH], *_renamed_branches(but)]
+    stubs = Conversation.objects.filter(coze_conversation_id="", erase_at=None)
+    stubs.filter(deleted_at__lt=timezone.now() - _STUB_LIFE).delete()
+    # What may still be taken back (`erase_at`) stays as it is.
+    deleted = rows.filter(erase_at=None).exclude(deleted_at=None)
+    return [*deleted[:_BATCH], *renamed[:_BATCH], *_renamed_branches(but)]
 
 
 def _renamed_branches(but: Sequence[uuid.UUID]) -> list[Branch]:

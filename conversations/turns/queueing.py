@@ -94,7 +94,9 @@ def _touch(turn_id: uuid.UUID) -> None:
 
 def _waiting() -> Any:
     """The queued questions, oldest first: their numbers were given under the lock of their conversation."""
-    return Message.objects.filter(role=Message.Role.USER, turn__status=Turn.Status.QUEUED).order_by("pk")
+    questions = Message.objects.filter(role=Message.Role.USER, turn__status=Turn.Status.QUEUED)
+    # In one that is deleted nothing begins, not even while that may be taken back.
+    return questions.filter(conversation__deleted_at=None).order_by("pk")
 
 
 def look_up(turn_id: uuid.UUID, *, is_held: bool = False) -> Begun | None:
@@ -122,6 +124,7 @@ def idle() -> list[tuple[uuid.UUID, int]]:
         all_running.values("owner_id").annotate(count=Count("pk")).filter(count__gte=settings.TURNS_AT_ONCE)
     )
     turns = Turn.objects.queued().filter(~Exists(running), owner__is_active=True).order_by()
+    turns = turns.filter(conversation__deleted_at=None)
     turns = turns.exclude(owner_id__in=full.values("owner_id"))
     return list(turns.values_list("conversation_id", "owner_id").distinct()[:_BATCH])
 

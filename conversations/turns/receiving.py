@@ -116,7 +116,7 @@ def _store(utterance: Utterance, conversation: Conversation, *, branch: Branch |
         html=utterance.html,
         html_version=rendering.VERSION if is_answer else 0,
     )
-    Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now())
+    Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now(), is_unread=True)
     return message
 
 

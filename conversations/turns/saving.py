@@ -145,7 +145,9 @@ def save_end(
                 html_version=rendering.VERSION,
                 **asides.of_message(running.live),
             )
-            Conversation.objects.filter(pk=running.begun.conversation.pk).update(active_at=now)
+            Conversation.objects.filter(pk=running.begun.conversation.pk).update(
+                active_at=now, is_unread=True
+            )
             spent = _spent(running, status=status, failure=failure, now=now)
             metering.meter(spent, is_held=running.begun.is_held)
     return bool(ended)

@@ -196,7 +196,7 @@ def test_without_any_assistant_nothing_is_made(alices, settings):
 def test_five_thousand_conversations_of_one_moment_come_once_each(alices, alice):
     assistant, moment = rows.assistant(), datetime(2026, 1, 1, tzinfo=UTC)
     Conversation.objects.bulk_create(
-        Conversation(owner=alice, assistant=assistant, active_at=moment, title=str(number))
+        Conversation(owner=alice, assistant=assistant, asked_at=moment, title=str(number))
         for number in range(5000)
     )
     found = [item["id"] for page in walk(alices, LIST, name="after", limit=100) for item in page]
@@ -209,19 +209,17 @@ def test_pages_have_neither_gaps_nor_repeats_and_are_in_order(alices, alice):
         datetime(2026, 1, 1, second=number % 7, microsecond=number % 3, tzinfo=UTC) for number in range(120)
     ]
     Conversation.objects.bulk_create(
-        Conversation(owner=alice, assistant=assistant, active_at=at) for at in moments
+        Conversation(owner=alice, assistant=assistant, asked_at=at) for at in moments
     )
     found = [item for page in walk(alices, LIST, name="after", limit=7) for item in page]
     assert len({item["id"] for item in found}) == 120
-    assert [item["updated_at"] for item in found] == sorted(
-        (item["updated_at"] for item in found), reverse=True
-    )
+    assert [item["asked_at"] for item in found] == sorted((item["asked_at"] for item in found), reverse=True)
 
 
 def test_a_conversation_that_moves_up_between_pages_hides_no_other(alices, alice):
-    threads = [rows.conversation(alice, active_at=datetime(2026, 1, day, tzinfo=UTC)) for day in range(1, 11)]
+    threads = [rows.conversation(alice, asked_at=datetime(2026, 1, day, tzinfo=UTC)) for day in range(1, 11)]
     first = alices.get(LIST, {"limit": 4}).json()
-    Conversation.objects.filter(pk=threads[0].pk).update(active_at=datetime(2026, 2, 1, tzinfo=UTC))
+    Conversation.objects.filter(pk=threads[0].pk).update(asked_at=datetime(2026, 2, 1, tzinfo=UTC))
     rest = alices.get(LIST, {"limit": 100, "after": first["next"]}).json()["items"]
     ids = [item["id"] for item in [*first["items"], *rest]]
     assert len(ids) == len(set(ids)) == 9

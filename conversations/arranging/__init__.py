@@ -1,0 +1,1 @@
+"""How people keep their conversations: JSON to arrange, discard and restore several at once, and to make folders."""
