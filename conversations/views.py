@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from conversations import grouping, listing, turns
-from conversations.models import Conversation, Folder, Turn
+from conversations.models import Conversation, Folder, Message, Path, Turn
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant, CozeApp
 from cozechat.emulator import seed
@@ -37,9 +38,12 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - login_required has seen to it
     conversation = _conversation(user, conversation_id)
-    turn_id = _turn_in(request.GET.get("turn", ""))
-    path = turns.path_through(conversation, turn_id) if conversation and turn_id else None
-    messages, older = turns.newest_messages(conversation, path=path) if conversation else ([], False)
+    sought = _sought(user, conversation, query=request.GET) if conversation else _Sought()
+    messages, older = (
+        turns.newest_messages(conversation, before=sought.before, path=sought.path)
+        if conversation
+        else ([], False)
+    )
     for message in messages:
         message.update(_for_scripts(message))
     chosen = None if conversation else _chosen(request.GET.get("assistant", ""))
@@ -58,7 +62,8 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         "page_config": _config(user, conversation=conversation, assistant=assistant)
         | {"chosen": str(chosen.pk) if chosen else None}
         | {"greeting": greeting, "assistants": offered}
-        | ({"look_at": str(turn_id), "turn": None} if path else {}),
+        | sought.config,
+        "around": sought.before is not None,
     }
     return render(request, "conversations/page.html", context)
 
@@ -137,6 +142,32 @@ def _offered() -> list[dict[str, Any] | None]:
 def _for_scripts(message: dict[str, Any]) -> dict[str, str]:
     """What the scripts take over from the rendered page, as JSON in an attribute."""
     return {"parameters_json": json.dumps(message["parameters"])} if "parameters" in message else {}
+
+
+# How many messages after the one that is looked for stand on its page.
+_AFTER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What of a conversation the address asks for: the path it is on, where its page ends, and what scripts do then."""
+
+    path: Path | None = None
+    before: int | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+def _sought(user: User, conversation: Conversation, *, query: Mapping[str, str]) -> _Sought:
+    """`turn`: this version of it. `at`: the page on which this message stands."""
+    turn_id = _turn_in(query.get("turn", ""))
+    path = turns.path_through(conversation, turn_id) if turn_id else None
+    turn = str(turn_id) if path else None
+    at = query.get("at", "")
+    if not (at.isascii() and at.isdigit() and len(at) < 19):
+        return _Sought(path, config={"look_at": turn, "turn": None} if path else {})
+    later = Message.objects.owned_by(user).filter(conversation=conversation, pk__gt=int(at)).order_by("pk")
+    before = later.values_list("pk", flat=True)[_AFTER : _AFTER + 1].first()
+    return _Sought(path, before, {"seek": {"message": int(at), "turn": turn}})
 
 
 def _sidebar(user: User, *, query: Mapping[str, str]) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from conversations.arranging import views
+from conversations.arranging import pages, views
 
 app_name = "arranging"
 urlpatterns = [
+    path("search/", pages.search, name="search"),
     path("api/arrange", views.arrange, name="arrange"),
     path("api/discard", views.discard, name="discard"),
     path("api/restore", views.restore, name="restore"),

@@ -27,8 +27,22 @@ async function request(path, { method = "GET", body } = {}) {
 const one = (id) => `/api/conversations/${encodeURIComponent(id)}`;
 
 export const renameConversation = (id, title) => request(`${one(id)}/`, { method: "PATCH", body: { title } });
-export const deleteConversation = (id) => request(`${one(id)}/`, { method: "DELETE" });
-export const listConversations = (after) => request(`/api/conversations/?after=${encodeURIComponent(after)}`);
+export const findConversations = (query) => request(`/api/search?q=${encodeURIComponent(query)}`);
+
+/** A page of the list, or of the place (URLSearchParams) that is shown instead. */
+export const listConversations = (after, place = "") =>
+  request(`/api/conversations/?${new URLSearchParams([...new URLSearchParams(place), ["after", after]])}`);
+
+const post = (path, body) => request(path, { method: "POST", body });
+
+export const arrangeConversations = (ids, wish) => post("/api/arrange", { ids, ...wish });
+export const discardConversations = (ids) => post("/api/discard", { ids });
+export const restoreConversations = (ids) => post("/api/restore", { ids });
+
+export const listFolders = () => request("/api/folders/");
+export const makeFolder = (name) => post("/api/folders/", { name });
+export const changeFolder = (id, name) => request(`/api/folders/${id}/`, { method: "PATCH", body: { name } });
+export const deleteFolder = (id) => request(`/api/folders/${id}/`, { method: "DELETE" });
 
 export const chooseVersion = (id, turn) => request(`${one(id)}/`, { method: "PATCH", body: { turn } });
 export const deleteTurn = (id, turn) => request(`${one(id)}/turns/${turn}`, { method: "DELETE" });

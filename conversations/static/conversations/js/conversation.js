@@ -24,6 +24,7 @@ export class OpenConversation {
   #isOnline;
   #stopWhenBegun = false;
   #stopping = null;
+  #sought = null;
 
   /**
    * `chat` names a conversation that has no id yet, `assistant` whom it asks if that was chosen. `send` says a frame; `onAdopt(id, content)` hears that a
@@ -54,10 +55,11 @@ export class OpenConversation {
   }
 
   /** Another conversation, or null for a new chat (`chat`, if it has been begun). */
-  show(id, { chat = newClientId() } = {}) {
+  show(id, { chat = newClientId(), at = null } = {}) {
     this.id = id;
     this.revision = null;
     this.branch = null;
+    this.#sought = at;
     this.chat = chat;
     this.#stopping = null;
     this.#stopWhenBegun = false;
@@ -285,6 +287,7 @@ export class OpenConversation {
     this.asking.setQueue(queued);
     this.asking.show();
     this.#thread.follow.keep();
+    if (this.#sought) this.seek(this.#sought);
   }
 
   #error(frame) {
@@ -305,11 +308,27 @@ export class OpenConversation {
     this.refresh();
   }
 
-  async older() {
+  /** Shows a message of this conversation, however far up it is: what lies between is loaded. */
+  async seek({ message, turn }) {
+    const { id } = this;
+    this.#sought = null;
+    let first;
+    while (id === this.id && first !== this.#thread.firstId) {
+      if (this.#thread.lookAt(message)) return;
+      first = this.#thread.firstId;
+      if (this.#thread.hasOlder) await this.older({ limit: 100 });
+    }
+    // It may stand on another branch than the one that is shown.
+    if (id !== this.id || !turn) return;
+    await this.onElsewhere(turn);
+    this.seek({ message });
+  }
+
+  async older({ limit } = {}) {
     const { id } = this;
     this.#thread.offerOlder(false);
     try {
-      const { items, next } = await listMessages(id, { before: this.#thread.firstId });
+      const { items, next } = await listMessages(id, { before: this.#thread.firstId, limit });
       if (id !== this.id) return;
       this.#thread.prepend(items);
       this.#thread.offerOlder(Boolean(next) && items.length > 0);

@@ -22,7 +22,9 @@ import { Pace } from "./pace.js";
 import { Quota } from "./quota.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
-import { Sidebar, setUpOverlay } from "./sidebar.js";
+import { setUpOverlay } from "./overlay.js";
+import { Search } from "./search.js";
+import { Sidebar } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import { text } from "./strings.js";
@@ -114,7 +116,12 @@ const sidebar = new Sidebar({
   onOpen: (id) => go(id),
   onTitle: (id, title) => id === open.id && showTitle(title),
   onDeleted: (id) => id === open.id && go(null),
+  onAnswered: (id, title) => {
+    if (id !== open.id) toast(text("answered_elsewhere", { title }), { label: text("show"), act: () => go(id) });
+  },
 });
+new Search({ onOpen: (id, message, turn) => go(id, { at: message && { message, turn } }) });
+open.onElsewhere = (turn) => tree.choose(turn);
 
 /** A new socket: ask for the state of what is open, and repeat what was never accepted. */
 function connection(state) {
@@ -148,6 +155,7 @@ async function arriveFirst() {
 /** "rename" happens in the list, so the list must be in sight. */
 function choose(act, id) {
   if (act === "share") return location.assign(`/c/${id}/share/`);
+  if (act === "markdown" || act === "json") return location.assign(`/api/conversations/${id}/export?format=${act}`);
   if (act === "rename") overlay.open();
   if (act === "clear") tree.clear(id);
   else sidebar[act](id);
@@ -216,7 +224,7 @@ function showTitle(title) {
 function arrive(id, { push }) {
   const path = pathOf(id);
   // A frame shares its steps back with the page around it, which has its own.
-  if (push && !framed && location.pathname !== path) history.pushState(null, "", path);
+  if (push && !framed && location.pathname !== path) history.pushState(null, "", path + byId("conversations").dataset.place);
   sidebar.select(id);
   showTitle(id ? sidebar.titleOf(id) : "");
   byId("conversation-more").hidden = !id;
@@ -224,10 +232,11 @@ function arrive(id, { push }) {
 }
 
 /** Shows a conversation in place; false means: follow the link, the socket is not there to bring it. */
-function go(id, { push = true, chat } = {}) {
+function go(id, { push = true, chat, at } = {}) {
   if (id && !socket.online) return false;
   overlay.close();
-  if (id !== open.id || id === null) open.show(id, { chat });
+  if (id !== open.id || id === null) open.show(id, { chat, at });
+  else if (at) open.seek(at);
   arrive(id, { push });
   unsent.show();
   return true;
@@ -247,7 +256,7 @@ byId("greeting").addEventListener("click", (event) => {
   const { suggestion } = event.target.closest("[data-suggestion]")?.dataset ?? {};
   if (suggestion) composer.submit(suggestion);
 });
-byId("conversation-more").addEventListener("click", (event) => menu.open(open.id, event.currentTarget));
+byId("conversation-more").addEventListener("click", (event) => sidebar.openMenu(open.id, event.currentTarget));
 thread.list.addEventListener("click", (event) => {
   const pressed = event.target.closest("button, a[data-version]");
   const item = pressed?.closest(".message");
@@ -280,6 +289,8 @@ showOnHold(thread.list);
 open.attach(composer);
 open.answeredBy(config.assistant);
 if (config.turn) open.begin(config.turn);
+if (config.seek) open.show(open.id, { at: config.seek });
+sidebar.select(open.id);
 open.refresh();
 composer.focus();
 if (config.look_at) {

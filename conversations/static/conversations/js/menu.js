@@ -33,7 +33,7 @@ export class ConversationMenu {
   #button = null;
   #id = null;
 
-  /** `onChoose(act, id)`: "rename" or "delete" for a conversation. */
+  /** `onChoose(act, id)`: what is to be done with a conversation. */
   constructor({ onChoose }) {
     walkByKeys(this.#menu);
     this.#menu.addEventListener("click", (event) => {
@@ -48,7 +48,10 @@ export class ConversationMenu {
     });
   }
 
-  open(id, button) {
+  /** What has been done cannot be done again: one entry of each pair is offered. */
+  open(id, button, { pinned, archived }) {
+    const hidden = { pin: pinned, unpin: !pinned, archive: archived, unarchive: !archived };
+    for (const [act, isHidden] of Object.entries(hidden)) this.#menu.querySelector(`[data-act=${act}]`).hidden = isHidden;
     this.#id = id;
     this.#button = button;
     this.#menu.showPopover();

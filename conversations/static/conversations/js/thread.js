@@ -23,6 +23,7 @@ import { markPlace } from "./versions.js";
 
 // A hidden tab gets no animation frames; its picture may be a little older.
 const HIDDEN_DRAW = 250;
+const FOUND_FOR = 4_000;
 
 export class Thread {
   #box = byId("thread-scroll");
@@ -82,6 +83,23 @@ export class Thread {
     const made = element("li", "skeleton");
     for (let line = 0; line < 4; line += 1) made.append(element("i"));
     this.#list.replaceChildren(made);
+  }
+
+  get hasOlder() {
+    return !this.#older.hidden;
+  }
+
+  /** Brings a message before one's eyes and marks it for a moment; false if it is not on the page. */
+  lookAt(id) {
+    const item = this.#message(String(id));
+    if (!item) return false;
+    this.follow.following = false;
+    item.scrollIntoView({ block: "center" });
+    item.dataset.found = "";
+    item.tabIndex = -1;
+    item.focus({ preventScroll: true });
+    setTimeout(() => item.removeAttribute("data-found"), FOUND_FOR);
+    return true;
   }
 
   offerOlder(offered) {
