@@ -1,6 +1,7 @@
 """JSON for the page and for scripts: session cookie and CSRF; not yours and not there answer alike."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse

@@ -15,9 +15,9 @@ from conversations.models.turns import Turn, TurnQuerySet
 
 __all__ = [
     "COMMENT_LENGTH",
-    "MAIN",
     "FOLDERS_A_USER",
     "FOLDER_NAME_LENGTH",
+    "MAIN",
     "TITLE_LENGTH",
     "Branch",
     "Conversation",
@@ -26,10 +26,10 @@ __all__ = [
     "Cut",
     "DeletionReceipt",
     "Feedback",
-    "Line",
-    "Lines",
     "Folder",
     "FolderQuerySet",
+    "Line",
+    "Lines",
     "Message",
     "MessageQuerySet",
     "Path",

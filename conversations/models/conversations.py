@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from conversations.models.branches import Branch
-from conversations.models.paths import MAIN, Path
 from conversations.models.folders import Folder
+from conversations.models.paths import MAIN, Path
 from conversations.models.turns import Turn
 from cozechat.catalog.models import Assistant, CozeApp
 

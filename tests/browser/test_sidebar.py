@@ -47,7 +47,6 @@ def test_a_deleted_conversation_is_gone_in_every_tab(site: Site, begun: Chat) ->
     path = begun.named()
     other = Chat.open(begun.page.context, site.base_url, path=path)
     begun.menu("delete")
-    begun.page.locator("#delete-dialog [value=confirm]").click()
     expect(begun.items).to_have_count(0)
     begun.page.wait_for_url(site.base_url + "/")
     other.page.wait_for_url(site.base_url + "/")
@@ -58,12 +57,88 @@ def test_a_deleted_conversation_is_gone_in_every_tab(site: Site, begun: Chat) ->
     assert response.status == 404
 
 
-def test_cancelling_the_dialog_deletes_nothing(begun: Chat) -> None:
+def test_undo_brings_a_deleted_conversation_back_in_every_tab(site: Site, begun: Chat) -> None:
+    path = begun.named()
+    other = Chat.open(begun.page.context, site.base_url)
     begun.menu("delete")
-    begun.page.keyboard.press("Escape")
-    expect(begun.page.locator("#delete-dialog")).to_be_hidden()
-    begun.reload()
+    expect(other.items).to_have_count(0)
+    begun.page.locator(".toast button").click()
+    begun.page.wait_for_url(site.base_url + path)
+    expect(begun.answer).to_have_text("1 2 3")
     expect(begun.items).to_have_count(1)
+    expect(other.items).to_have_count(1)
+
+
+def test_pins_and_the_archive_are_the_same_in_every_tab(site: Site, begun: Chat) -> None:
+    other = Chat.open(begun.page.context, site.base_url)
+    begun.menu("pin")
+    expect(other.page.locator(".conversations-group").first).to_have_text("Pinned")
+    begun.menu("archive")
+    expect(other.items).to_have_count(0)
+    expect(begun.items).to_have_count(0)
+    other.page.locator(".place", has_text="Archive").click()
+    other.connected()
+    expect(other.items).to_have_count(1)
+    begun.page.locator(".toast button").click()
+    expect(begun.items).to_have_count(1)
+    expect(other.items).to_have_count(0)
+
+
+def test_several_are_picked_with_shift_and_deleted_together(begun: Chat) -> None:
+    for number in (4, 5):
+        begun.page.locator("[data-new]").first.click()
+        begun.ask(f"count to {number}")
+        begun.ends()
+    expect(begun.items).to_have_count(3)
+    begun.items.nth(0).locator("a").click()
+    begun.items.nth(1).locator("a").click(modifiers=["Shift"])
+    expect(begun.page.locator("#picked-count")).to_have_text("2 chosen")
+    begun.page.locator("#picked [data-act=delete]").click()
+    expect(begun.items).to_have_count(1)
+    expect(begun.page.locator("#greeting")).to_be_visible()
+    begun.page.locator(".toast button").click()
+    expect(begun.items).to_have_count(3)
+
+
+def test_a_conversation_is_moved_into_a_new_folder(begun: Chat) -> None:
+    begun.menu("move")
+    begun.page.locator("#folder-name").fill("Numbers 数字")
+    begun.page.locator("#folder-dialog [type=submit]").click()
+    begun.page.locator(".place", has_text="Numbers 数字").click()
+    begun.connected()
+    expect(begun.items).to_have_count(1)
+    begun.page.locator("#folder-acts [data-act=delete]").click()
+    expect(begun.page.locator(".place", has_text="Numbers 数字")).to_have_count(0)
+    expect(begun.items).to_have_count(1)
+
+
+def test_the_search_leads_to_the_message(begun: Chat) -> None:
+    begun.page.locator("[data-new]").first.click()
+    begun.page.keyboard.press("Control+k")
+    begun.page.locator("#search-input").fill("count")
+    hit = begun.page.locator(".search-hit")
+    expect(hit.locator("mark").first).to_have_text("count", ignore_case=True)
+    begun.page.keyboard.press("Enter")
+    expect(begun.page.locator(".message[data-found]")).to_contain_text("count to 3")
+    begun.page.keyboard.press("Control+k")
+    begun.page.locator("#search-input").fill("nowhere")
+    expect(begun.page.locator("#search-note")).to_contain_text("Nothing was found")
+
+
+def test_an_answer_that_ends_elsewhere_is_marked_until_it_is_looked_at(site: Site, begun: Chat) -> None:
+    other = Chat.open(begun.page.context, site.base_url)
+    path = begun.named()
+    begun.ask("count to 30 slowly")
+    begun.running()
+    begun.page.locator("[data-new]").first.click()
+    unread = "[data-unread]"
+    expect(begun.page.locator(".toast")).to_contain_text("has a new answer", timeout=20_000)
+    expect(begun.page.locator(unread)).to_have_count(1)
+    expect(other.page.locator(unread)).to_have_count(1)
+    begun.page.locator(".toast button").click()
+    begun.page.wait_for_url(site.base_url + path)
+    expect(begun.page.locator(unread)).to_have_count(0)
+    expect(other.page.locator(unread)).to_have_count(0)
 
 
 def test_each_conversation_keeps_its_own_draft_over_a_reload(begun: Chat) -> None:

@@ -10,16 +10,12 @@ function confirmed(dialog) {
   });
 }
 
-function confirmedFor(dialog, title) {
-  dialog.querySelector("[data-title]").textContent = title;
+/** Resolves to true if the person confirms the deletion of this question and its answer. */
+export function confirmDeleteTurn(question) {
+  const dialog = byId("delete-turn-dialog");
+  dialog.querySelector("[data-title]").textContent = question;
   return confirmed(dialog);
 }
-
-/** Resolves to true if the person confirms the deletion of the conversation with this title. */
-export const confirmDelete = (title) => confirmedFor(byId("delete-dialog"), title);
-
-/** The same for one question and its answer. */
-export const confirmDeleteTurn = (question) => confirmedFor(byId("delete-turn-dialog"), question);
 
 /** Resolves to true if the person gives up what was not sent from this browser. */
 export const confirmSignOut = () => confirmed(byId("sign-out-dialog"));

@@ -15,7 +15,7 @@ def ask_when_active(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0005_run_inputs"),
-        ("conversations", "0013_asides"),
+        ("conversations", "0014_branches"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
