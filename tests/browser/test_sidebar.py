@@ -131,7 +131,7 @@ def test_an_answer_that_ends_elsewhere_is_marked_until_it_is_looked_at(site: Sit
     begun.ask("count to 30 slowly")
     begun.running()
     begun.page.locator("[data-new]").first.click()
-    unread = "[data-unread]"
+    unread = ".conversation[data-unread]"
     expect(begun.page.locator(".toast")).to_contain_text("has a new answer", timeout=20_000)
     expect(begun.page.locator(unread)).to_have_count(1)
     expect(other.page.locator(unread)).to_have_count(1)
