@@ -17,10 +17,10 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from conversations import portions
+from conversations import pictures, portions
 
-# Raise it when the output for a text changes: stored HTML of another version is made anew.
-VERSION = 2
+# Raise it (below 127) when the output for a text changes: stored HTML of another version is made anew.
+VERSION = 3
 
 # Many of Pygments' 500 lexers hang for seconds on 20 kB of blank or long lines, a few on any code.
 _LONGEST_HIGHLIGHT, _LONGEST_HIGHLIGHT_SLOW = 8_000, 2_000
@@ -53,10 +53,11 @@ _MATHML_ATTRIBUTES = {
 _CLEANER = nh3.Cleaner(
     tags={
         "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol",
-        "li", "table", "thead", "tbody", "tr", "th", "td", "a", "span", "div", "figure", "figcaption",
+        "li", "table", "thead", "tbody", "tr", "th", "td", "a", "span", "div", "figure", "figcaption", "img",
     } | _MATHML,
     attributes={
-        "a": {"href", "title"},
+        "a": {"href", "title", "class"},
+        "img": {"src", "alt", "class", "loading", "referrerpolicy"},
         "ol": {"start"},
         "code": {"class"},
         "p": {"class"},
@@ -69,7 +70,8 @@ _CLEANER = nh3.Cleaner(
     },
     set_tag_attribute_values={"a": {"target": "_blank"}},
     link_rel="noopener noreferrer nofollow",
-    url_schemes={"http", "https", "mailto"},
+    url_schemes={"http", "https", "mailto", "data"},
+    attribute_filter=pictures.kept_attribute,
     url_relative="deny",
 )  # fmt: skip
 _HIGHLIGHTER = HtmlFormatter(nowrap=True)
@@ -138,8 +140,9 @@ def _parser() -> MarkdownIt:
         double_inline=True,
         renderer=_formula,
     )
-    # An image in an answer would fetch from wherever the model was talked into: it stays a link.
     parser.disable("image")
+    parser.inline.ruler.before("link", "picture", pictures.parse)
+    parser.add_render_rule("picture", pictures.render)
     # Neither is a link here (relative, and no scheme of ours); looking for the first takes quadratic time.
     if parser.linkify is not None:
         parser.linkify.add("//", None)
@@ -157,6 +160,11 @@ def _parser() -> MarkdownIt:
 
 
 _PARSER = _parser()
+
+
+def version() -> int:
+    """What stored HTML is kept with: the rendering's version, and the hosts whose pictures it shows."""
+    return VERSION * 256 + pictures.stamp()
 
 
 def render(text: str, *, breaks: Sequence[int] = ()) -> str:

@@ -23,7 +23,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from conversations import grouping, listing, turns
+from conversations import days, grouping, listing, turns
 from conversations.models import Conversation, Folder, Message, Path, Turn
 from cozechat.catalog.environment import default_assistant
 from cozechat.catalog.models import Assistant, CozeApp
@@ -54,7 +54,7 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
     context = {
         **_sidebar(user, query=request.GET),
         "conversation": conversation,
-        "messages": messages,
+        "messages": days.mark(messages),
         "messages_older": older,
         "assistant": assistant,
         "greeting": greeting,

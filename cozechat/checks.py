@@ -18,6 +18,7 @@ TAG = "cozechat"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _KEY_SETTINGS = frozenset({"COZE_CLIENT_ID", "COZE_PUBLIC_KEY_ID", "COZE_PRIVATE_KEY"})
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+_PICTURE_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,250}[A-Za-z0-9])?")
 _HOSTS = "https://api.coze.cn (China) or https://api.coze.com (international)"
 
 
@@ -88,6 +89,17 @@ def check_site_settings(**_: Any) -> list[CheckMessage]:
 def check_numbers(**_: Any) -> list[CheckMessage]:
     """Every number of the settings is one, and within its range."""
     return [_misfit(misfit) for misfit in settings.MISFIT_SETTINGS]
+
+
+@register(TAG)
+def check_picture_hosts(**_: Any) -> list[CheckMessage]:
+    """Hosts of pictures are named by their names alone: they become part of the page's policy."""
+    hint = "Name each host, with nothing before or behind it: images.example.com or *.example.com."
+    return [
+        Error(f"REMOTE_IMAGE_HOSTS: {host!r} is no host.", hint=hint, id="cozechat.E061")
+        for host in settings.REMOTE_IMAGE_HOSTS
+        if _PICTURE_HOST.fullmatch(host) is None
+    ]
 
 
 @register(TAG)

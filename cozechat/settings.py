@@ -142,6 +142,8 @@ VISIT_GRACE_SECONDS = 600
 VISIT_IDLE_SECONDS = 24 * 3600
 # Sites that may show the chat in a frame: https://www.example.com
 WIDGET_ORIGINS = env.texts("WIDGET_ORIGINS")
+# Hosts whose pictures answers may show: images.example.com, *.example.com. Others are links.
+REMOTE_IMAGE_HOSTS = env.texts("REMOTE_IMAGE_HOSTS")
 # How long an access token lives that a page gets for Coze's Web Chat SDK; 0: none is given out.
 WEB_SDK_TOKEN_SECONDS = env.whole("WEB_SDK_TOKEN_SECONDS", default=900, most=86_399)
 WEB_SDK_TOKENS_PER_MINUTE = 10
@@ -343,7 +345,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *(f"https://{host}" for host in REMOTE_IMAGE_HOSTS)],
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],

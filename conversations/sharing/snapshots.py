@@ -106,7 +106,7 @@ def html_of(share: Share) -> list[dict[str, Any]]:
         {
             **message,
             "html": message["html"]
-            if message["html_version"] == rendering.VERSION
+            if message["html_version"] == rendering.version()
             else rendering.render(message["content"]),
             "created_at": datetime.fromisoformat(message["created_at"]),
         }
@@ -149,6 +149,6 @@ def _shown(message: dict[str, Any], *, assistant: str) -> dict[str, Any]:
         "name": assistant if is_answer else "",
         "content": message["content"],
         "html": message["html"] if is_answer else "",
-        "html_version": rendering.VERSION,
+        "html_version": rendering.version(),
         "created_at": message["created_at"],
     }

@@ -270,7 +270,7 @@ def steps_of(turn_id: uuid.UUID) -> list[dict[str, Any]]:
 
 
 def _html(message: Message) -> str:
-    if message.html_version == rendering.VERSION:
+    if message.html_version == rendering.version():
         return message.html
     return rendering.render(message.content, breaks=message.breaks)
 

@@ -114,7 +114,7 @@ def _store(utterance: Utterance, conversation: Conversation, *, branch: Branch |
         role=utterance.role,
         content=content,
         html=utterance.html,
-        html_version=rendering.VERSION if is_answer else 0,
+        html_version=rendering.version() if is_answer else 0,
     )
     Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now(), is_unread=True)
     return message

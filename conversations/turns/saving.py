@@ -142,7 +142,7 @@ def save_end(
                 content=content,
                 breaks=running.live.breaks,
                 html=html,
-                html_version=rendering.VERSION,
+                html_version=rendering.version(),
                 **asides.of_message(running.live),
             )
             Conversation.objects.filter(pk=running.begun.conversation.pk).update(

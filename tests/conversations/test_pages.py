@@ -62,9 +62,9 @@ def test_old_html_is_made_anew_and_new_html_is_shown_as_stored(alices, alice):
     thread = rows.conversation(alice)
     rows.turn(thread, "q", "**text**")
     answers = Message.objects.filter(role="assistant")
-    answers.update(html="<p>stored</p>", html_version=rendering.VERSION)
+    answers.update(html="<p>stored</p>", html_version=rendering.version())
     assert "<p>stored</p>" in alices.get(page_of(thread)).content.decode()
-    answers.update(html_version=rendering.VERSION - 1)
+    answers.update(html_version=rendering.version() - 1)
     text = alices.get(page_of(thread)).content.decode()
     assert "<p>stored</p>" not in text
     assert "<strong>text</strong>" in text

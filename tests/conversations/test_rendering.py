@@ -20,7 +20,7 @@ TAGS = {
     "munder", "mover", "munderover", "mmultiscripts", "mprescripts", "none", "mtable", "mtr", "mtd", "mstyle",
     "mpadded", "mphantom", "menclose",
 }  # fmt: skip
-CLASSES = {"code", "table", "math", "inline", "block", "plain"}
+CLASSES = {"picture-link", "code", "table", "math", "inline", "block", "plain"}
 PRESENTATION = {
     "align", "start", "title", "display", "xmlns", "mathvariant", "stretchy", "fence", "form", "separator",
     "linethickness", "columnalign", "rowspacing", "columnspacing", "displaystyle", "scriptlevel", "accent",

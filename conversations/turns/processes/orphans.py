@@ -87,7 +87,7 @@ def settle(orphan: Orphan, *, answer: Answer | None) -> End | None:
         message.content, message.breaks = answer.content, answer.breaks
         message.reasoning = answer.reasoning or message.reasoning
     message.html = rendering.render(message.content, breaks=message.breaks)
-    message.html_version = rendering.VERSION
+    message.html_version = rendering.version()
     status = Turn.Status.INTERRUPTED if answer is None else Turn.Status.COMPLETED
     usage = answer.usage if answer else None
     saved = _save(orphan, message, status=status, seq=seq, usage=usage)

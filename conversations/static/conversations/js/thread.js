@@ -2,6 +2,7 @@
 
 import { drawFeedback, drawFollowUps } from "./asides.js";
 import { addCopyButtons } from "./code.js";
+import { keepDays } from "./days.js";
 import { byId, element } from "./dom.js";
 import { typedIn } from "./editing.js";
 import {
@@ -17,6 +18,7 @@ import {
   remember,
   showTime,
 } from "./message.js";
+import { enlargePictures } from "./pictures.js";
 import { Follow } from "./scroll.js";
 import { isTerminal, newTurn } from "./turns.js";
 import { markPlace } from "./versions.js";
@@ -41,6 +43,8 @@ export class Thread {
     this.follow.toEnd();
     addCopyButtons(this.#list);
     for (const item of this.#list.children) showTime(item);
+    keepDays(this.#list);
+    enlargePictures(this.#list);
     this.#older.querySelector("button").addEventListener("click", onOlder);
     document.addEventListener("visibilitychange", () => document.hidden || this.draw());
   }
