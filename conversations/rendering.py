@@ -17,7 +17,7 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from conversations import pictures, portions
+from conversations import diagrams, pictures, portions
 
 # Raise it (below 127) when the output for a text changes: stored HTML of another version is made anew.
 VERSION = 3
@@ -50,11 +50,17 @@ _MATHML_ATTRIBUTES = {
     "rowspacing", "columnspacing", "displaystyle", "scriptlevel", "accent", "accentunder", "lspace", "rspace", "minsize",
     "maxsize", "movablelimits", "width", "height", "depth", "notation",
 }  # fmt: skip
+_SVG = {
+    "svg": {"width", "height", "viewBox", "role", "aria-label"},
+    "path": {"class", "d"},
+    "rect": {"class", "x", "y", "width", "height", "rx"},
+    "text": {"class", "x", "y"},
+}
 _CLEANER = nh3.Cleaner(
     tags={
         "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol",
         "li", "table", "thead", "tbody", "tr", "th", "td", "a", "span", "div", "figure", "figcaption", "img",
-    } | _MATHML,
+    } | _MATHML | set(_SVG),
     attributes={
         "a": {"href", "title", "class"},
         "img": {"src", "alt", "class", "loading", "referrerpolicy"},
@@ -66,7 +72,9 @@ _CLEANER = nh3.Cleaner(
         "figure": {"class"},
         "th": {"align"},
         "td": {"align"},
+        "pre": {"class"},
         **dict.fromkeys(_MATHML, _MATHML_ATTRIBUTES),
+        **_SVG,
     },
     set_tag_attribute_values={"a": {"target": "_blank"}},
     link_rel="noopener noreferrer nofollow",
@@ -91,7 +99,19 @@ def _code(tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
     found = _LANGUAGE_NAME.match(token.info.strip())
     language = found.group() if found else ""
     caption = f"<figcaption>{html.escape(language)}</figcaption>"
+    if language == "mermaid" and (drawn := _diagram(token)):
+        source = f'<pre class="source"><code>{html.escape(token.content, quote=False)}</code></pre>'
+        return f'<figure class="code">{caption}<div class="diagram">{drawn}</div>{source}</figure>\n'
     return f'<figure class="code">{caption}<pre><code>{_highlighted(token.content, language)}</code></pre></figure>\n'
+
+
+def _diagram(token: Token) -> str | None:
+    """A diagram once its fence is closed; None: its source is shown."""
+    lines = token.map[1] - token.map[0] if token.map else 0
+    try:
+        return diagrams.draw(token.content) if lines == token.content.count("\n") + 2 else None
+    except (ArithmeticError, LookupError, RecursionError, ValueError):
+        return None
 
 
 def _formula(content: str, options: dict[str, Any]) -> str:

@@ -68,6 +68,16 @@ export function drawAsides(item, { html, content, reasoning, suggestions, feedba
   drawFacts(item, facts);
 }
 
+/** What the operators of the site are told, so that they find the answer that failed. */
+async function copyId(marks) {
+  try {
+    await navigator.clipboard.writeText(marks.replace(/\s+/g, " ").trim());
+    toast(text("copied"));
+  } catch {
+    toast(text("copy_failed"));
+  }
+}
+
 export class Asides {
   #conversation;
   #composer;
@@ -82,6 +92,7 @@ export class Asides {
       const item = target.closest(".message");
       if (thumb) this.#thumb(item, thumb);
       else if (question) this.#composer.propose(question.textContent);
+      else if (target.closest("[data-copy-id]")) copyId(target.closest(".message-trouble").querySelector("code").textContent);
       else if (target.closest("[data-leave]")) this.#close(item);
     });
     list.addEventListener("submit", (event) => {

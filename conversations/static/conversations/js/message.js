@@ -139,13 +139,22 @@ function stopped(said, { goOn, run }) {
   return box;
 }
 
+function copyMarks() {
+  const made = element("button", "icon-button");
+  made.type = "button";
+  made.dataset.copyId = "";
+  made.title = text("copy_id");
+  made.append(icon("copy"), element("span", "visually-hidden", text("copy_id")));
+  return made;
+}
+
 function trouble(error, { turn, run }) {
   const box = element("div", "message-trouble");
   const words = error ? errorText(error) : text("answer_failed");
   const where = error?.step ? `${text("step_failed_in", { step: error.step })} ` : "";
   box.append(element("span", "message-trouble-text", where + words));
   const marks = [error?.code, error?.log_id || turn].filter(Boolean).join(" · ");
-  if (marks) box.append(element("code", "", marks));
+  if (marks) box.append(element("code", "", marks), copyMarks());
   if (run?.look_up) box.append(act("lookup", "look_up"));
   box.append(act("again", "retry"));
   return box;
