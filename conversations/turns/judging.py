@@ -39,8 +39,8 @@ def judge(
 
 
 def _answered(user: User, *, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> Turn | None:
-    turns = Turn.objects.owned_by(user).filter(pk=turn_id, conversation_id=conversation_id)
-    turn = turns.exclude(status__in=Turn.OPEN).filter(withdrawn=False).first()
+    turns = Turn.objects.owned_by(user).kept().filter(pk=turn_id, conversation_id=conversation_id)
+    turn = turns.exclude(status__in=Turn.OPEN).first()
     answers = Message.objects.filter(turn=turn, role=Message.Role.ASSISTANT).exclude(content="")
     return turn if turn and answers.exists() else None
 

@@ -99,7 +99,7 @@ def _erase(turn_id: uuid.UUID) -> None:
     )
     for rows in (Step.objects, Feedback.objects):
         rows.filter(turn_id=turn_id).delete()
-    Turn.objects.filter(pk=turn_id).update(parameters={})
+    Turn.objects.filter(pk=turn_id).update(parameters={}, suggestions=[])
 
 
 def settle_due() -> None:

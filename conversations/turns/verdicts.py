@@ -53,7 +53,7 @@ async def tell_coze() -> None:
 def _take() -> list[Feedback]:
     """Some that are due, and ours for a while: of several processes one tells each."""
     now = timezone.now()
-    rows = Feedback.objects.untold(now).select_related("owner", "turn__conversation__assistant__app")
+    rows = Feedback.objects.untold(now).select_related("owner", "turn__conversation__assistant__app", "turn__branch")
     taken = []
     for feedback in rows[:_BATCH]:
         claimed = _unchanged(feedback).filter(tell_at=feedback.tell_at).update(tell_at=now + _CLAIM)
@@ -98,7 +98,7 @@ async def _tell(feedback: Feedback) -> None:
 
 async def _say(feedback: Feedback, *, app: CozeApp, caller: Caller) -> None:
     turn, messages = feedback.turn, coze_client(app).messages
-    place = (turn.conversation.coze_conversation_id, turn.answer_coze_id)
+    place = (turn.line.coze_conversation_id, turn.answer_coze_id)
     if not all(place):
         return
     if feedback.rating:

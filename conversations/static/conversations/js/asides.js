@@ -1,6 +1,7 @@
 // What goes with an answer beside its text: thoughts, questions to go on with, thumbs, what it took.
 
 import { judge } from "./api.js";
+import { copyText } from "./code.js";
 import { element, fromTemplate } from "./dom.js";
 import { toast } from "./notices.js";
 import { text } from "./strings.js";
@@ -68,16 +69,6 @@ export function drawAsides(item, { html, content, reasoning, suggestions, feedba
   drawFacts(item, facts);
 }
 
-/** What the operators of the site are told, so that they find the answer that failed. */
-async function copyId(marks) {
-  try {
-    await navigator.clipboard.writeText(marks.replace(/\s+/g, " ").trim());
-    toast(text("copied"));
-  } catch {
-    toast(text("copy_failed"));
-  }
-}
-
 export class Asides {
   #conversation;
   #composer;
@@ -92,7 +83,7 @@ export class Asides {
       const item = target.closest(".message");
       if (thumb) this.#thumb(item, thumb);
       else if (question) this.#composer.propose(question.textContent);
-      else if (target.closest("[data-copy-id]")) copyId(target.closest(".message-trouble").querySelector("code").textContent);
+      else if (target.closest("[data-copy-id]")) copyText(target.closest(".message-trouble").querySelector("code").textContent.replace(/\s+/g, " "));
       else if (target.closest("[data-leave]")) this.#close(item);
     });
     list.addEventListener("submit", (event) => {

@@ -110,7 +110,7 @@ const composer = new Composer({
 new Asides({ list: thread.list, conversation: () => open.id, composer });
 const pace = new Pace({ turns: config.turns, composer });
 const tree = new Tree({ open, thread, limit: config.content_limit });
-const messageMenu = new MessageMenu({ onChoose: act });
+const messageMenu = new MessageMenu({ onChoose: act }).offer("copy_id", (item) => Boolean(item.dataset.log));
 const sidebar = new Sidebar({
   menu,
   onOpen: (id) => go(id),
@@ -170,6 +170,7 @@ const acts = {
   again: (item) => tree.regenerate(item),
   continue: (item) => tree.goOn(item),
   remove: (item) => tree.remove(item),
+  copy_id: (item) => copyText(item.dataset.log),
   uncut: (item) => tree.uncut(item),
 };
 

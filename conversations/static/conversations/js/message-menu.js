@@ -42,6 +42,9 @@ export class MessageMenu {
       const { act, for: whose } = entry.dataset;
       entry.hidden = Boolean(whose && !item.matches(`.message-${whose}`)) || this.#offers.get(act)?.(item) === false;
     }
+    const facts = this.#menu.querySelector(".menu-facts");
+    facts.textContent = item.querySelector(".message-facts")?.textContent ?? "";
+    facts.hidden = !facts.textContent;
     this.#menu.showPopover();
     placeBeside(this.#menu, button, { start: item.matches(".message-assistant") });
     button.setAttribute("aria-expanded", "true");
