@@ -53,7 +53,9 @@ async def tell_coze() -> None:
 def _take() -> list[Feedback]:
     """Some that are due, and ours for a while: of several processes one tells each."""
     now = timezone.now()
-    rows = Feedback.objects.untold(now).select_related("owner", "turn__conversation__assistant__app", "turn__branch")
+    rows = Feedback.objects.untold(now).select_related(
+        "owner", "turn__conversation__assistant__app", "turn__branch"
+    )
     taken = []
     for feedback in rows[:_BATCH]:
         claimed = _unchanged(feedback).filter(tell_at=feedback.tell_at).update(tell_at=now + _CLAIM)
