@@ -1,5 +1,6 @@
 """Mermaid's diagrams are drawn here as far as they are understood; the rest is shown as it is written."""
 
+import re
 import time
 
 import pytest
@@ -79,7 +80,7 @@ def test_words_of_a_diagram_stay_words(words):
         html = render(fenced(source))
         assert "<script" not in html
         assert "<img" not in html
-        assert 'onload="' not in html
+        assert re.search(r"<[^>]*onload", html) is None
 
 
 @pytest.mark.parametrize(
