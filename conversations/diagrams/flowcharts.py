@@ -16,7 +16,7 @@ _NODE = re.compile(
     r"|\{(?P<choice>[^{}]{1,300})\})?"
 )
 _LINK = re.compile(
-    r"\s*(?:(?P<plain>-{2,}|={2,}|-\.+-)(?P<head>>)?|(?:--|==|-\.)\s*(?P<inner>[^-=.>|\s][^-=>|]{0,200}?)\s*(?:-{2,}|={2,}|\.+-)(?P<head2>>)?)"
+    r"\s*(?:(?P<plain>-{2,}>|={2,}>|-\.+->|-{3,}|={3,}|-\.+-)|(?:--|==|-\.)\s*(?P<inner>[^-=.>|\s][^-=>|]{0,200}?)\s*(?:-{2,}|={2,}|\.+-)(?P<head2>>)?)"
     r"\s*(?:\|(?P<label>[^|]{1,300})\|)?\s*"
 )
 _IGNORED = re.compile(r"(?:style|classDef|class|linkStyle|click)\b")
@@ -77,7 +77,7 @@ def _read_line(chart: _Chart, line: str) -> bool:
             return False
         after, position, _none = _nodes_at(chart, line, link.end())
         label = plain(link["label"] or link["inner"] or "")
-        headed = bool(link["head"] or link["head2"])
+        headed = bool(link["head2"] or (link["plain"] or "").endswith(">"))
         chart.edges += [(one, other, label, headed) for one in before for other in after]
         before = after
     return bool(before)
