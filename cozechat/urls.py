@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("conversations.urls")),
     path("", include("conversations.sharing.urls")),
     path("", include("conversations.arranging.urls")),
+    path("", include("conversations.importing.urls")),
     path("accounts/", include("accounts.urls")),
     path("api/", include("accounts.api_urls")),
     path("accounts/privacy/export.zip", export_all, name="privacy_export"),  # type: ignore[arg-type]  # as below
