@@ -45,8 +45,8 @@ class TurnQuerySet(models.QuerySet["Turn"]):
         return self.filter(summed=False, ended_at__isnull=False).order_by("ended_at")
 
     def asking_back(self) -> Self:
-        """Turns that ended in a question which waits for its answer."""
-        return self.filter(interrupt_state=Turn.Interrupt.OPEN)
+        """Turns that ended in a question which waits for its answer, and which their owner has not deleted."""
+        return self.filter(interrupt_state=Turn.Interrupt.OPEN, deleted_at=None)
 
     def orphaned(self, now: datetime) -> Self:
         """Running turns whose engine has gone silent."""

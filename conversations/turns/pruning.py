@@ -8,6 +8,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import User
@@ -59,9 +60,9 @@ def _locked(
     conversation = locking.idle(user, conversation_id=conversation_id)
     if conversation is None:
         return None
-    turns = conversation.turns.filter(pk=turn_id, withdrawn=False)
+    asked = Message.objects.filter(turn=OuterRef("pk"), role=Message.Role.USER).exclude(content="")
     # What is erased cannot be put back, and is not there to be deleted.
-    turn = turns.exclude(messages__role=Message.Role.USER, messages__content="").first()
+    turn = conversation.turns.filter(Exists(asked), pk=turn_id, withdrawn=False).first()
     return None if turn is None else (conversation, turn)
 
 
@@ -99,7 +100,9 @@ def _erase(turn_id: uuid.UUID) -> None:
     )
     for rows in (Step.objects, Feedback.objects):
         rows.filter(turn_id=turn_id).delete()
-    Turn.objects.filter(pk=turn_id).update(parameters={}, suggestions=[])
+    Turn.objects.filter(pk=turn_id).update(
+        parameters={}, interrupt={}, interrupt_state=Turn.Interrupt.NONE, suggestions=[]
+    )
 
 
 def settle_due() -> None:

@@ -69,10 +69,20 @@ def _words(frame: TurnStart) -> str:
 
 def _look_up(frame: TurnStart, conversation: Conversation) -> Wish:
     """Only a long run goes on by itself, and only one whose end was not seen is worth a look."""
-    found = conversation.turns.filter(pk=str(frame.look_up)).first()
+    found = conversation.turns.kept().filter(pk=str(frame.look_up)).first()
     if found is None or not can_be_looked_up(found, assistant=conversation.assistant):
         raise Refused("not_found", _("This turn does not exist."), client_id=str(frame.client_id))
+    if _is_seen(found):
+        text = _("This run is looked up already, or its end was seen below.")
+        raise Refused("not_found", text, client_id=str(frame.client_id))
     return Wish(_("Look the run up again."), execute_id=found.execute_id)
+
+
+def _is_seen(turn: Turn) -> bool:
+    """Whether somebody looks at its run, or has seen the end of it: that is paid for once."""
+    again = Turn.objects.filter(conversation=turn.conversation_id, execute_id=turn.execute_id)
+    seen = (*Turn.OPEN, Turn.Status.COMPLETED, Turn.Status.REQUIRES_ACTION)
+    return again.filter(status__in=seen).exists()
 
 
 def can_be_looked_up(turn: Turn, *, assistant: Assistant) -> bool:

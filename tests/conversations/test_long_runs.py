@@ -119,6 +119,23 @@ async def test_one_over_the_limit_is_a_timeout_and_can_be_looked_up(coze, alice,
     assert starts(coze) == 1
 
 
+async def test_the_end_of_a_run_is_seen_and_paid_for_once(coze, alice, tab):
+    async with tab(alice) as page:
+        asked = await begin(page, seconds=1)
+        await known_to_coze(asked.turn)
+        await page.send("turn.stop", turn=asked.turn)
+        await asked.end()
+        again = await page.ask("", conversation=asked.conversation, look_up=asked.turn)
+        client_id = "6a1f1f86-1111-4222-8333-444455556666"
+        frame = {"client_id": client_id, "conversation": asked.conversation, "look_up": asked.turn}
+        await page.send("turn.start", queue=True, **frame)
+        assert (await page.until("error"))["code"] == "not_found"
+        await again.end()
+        await page.send("turn.start", **frame)
+        assert (await page.until("error"))["code"] == "not_found"
+    assert await database.run(UsageRecord.objects.count) == 2
+
+
 async def test_what_has_ended_well_is_not_looked_up_again(coze, alice, tab):
     async with tab(alice) as page:
         asked = await begin(page, seconds=0)

@@ -168,3 +168,14 @@ def test_rubbish_is_refused_and_changes_nothing(alice):
     assert restore(client, thread, turn.pk) == 404
     assert client.get(f"/api/conversations/{thread}/turns/{turn.pk}").status_code == 405
     assert set(Conversation.objects.values_list("revision", flat=True)) == {0}
+
+
+def test_a_question_that_was_never_answered_can_be_deleted_too(alice):
+    client = signed_in(alice)
+    thread, (first, _second) = line(alice, "one", "two")
+    Message.objects.filter(turn=first, role=Message.Role.ASSISTANT).update(content="")
+    Turn.objects.filter(pk=first.pk).update(status=Turn.Status.FAILED)
+    assert delete(client, thread, first.pk) == 204
+    assert questions(path_of(thread, client=client)) == ["two"]
+    assert restore(client, thread, first.pk) == 204
+    assert questions(path_of(thread, client=client)) == ["one", "two"]

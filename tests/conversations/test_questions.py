@@ -222,3 +222,30 @@ async def test_the_api_tells_the_form_to_its_owner_alone(coze, alice, bob, tab):
         if status == 200:
             assert json.loads(reply.content)["items"][1]["interrupt"]["state"] == "open"
     assert log_in
+
+
+async def test_a_question_that_was_deleted_is_answered_by_nothing_that_comes_after(coze, alice, tab):
+    async with tab(alice) as page:
+        asked = await order(page)
+        address = f"/api/conversations/{asked.conversation}/turns/{asked.turn}"
+        client = Client()
+        await database.run(client.force_login, alice)
+        assert (await database.run(client.delete, address)).status_code == 204
+        again = await answer(page, asked, "espresso")
+    assert again.last["interrupt"]["question"] == "What size should your espresso be?"
+    erased = await database.run(runs.stored, asked.turn)
+    assert (erased.interrupt, erased.suggestions) == ({}, [])
+
+
+async def test_a_run_that_was_deleted_is_not_looked_up_again(coze, alice, tab):
+    async with tab(alice) as page:
+        asked = await order(page, "long-order")
+        await database.run(Turn.objects.filter(pk=asked.turn).update, status=Turn.Status.INTERRUPTED)
+        client = Client()
+        await database.run(client.force_login, alice)
+        address = f"/api/conversations/{asked.conversation}/turns/{asked.turn}"
+        assert (await database.run(client.delete, address)).status_code == 204
+        await page.send(
+            "turn.start", client_id=CLIENT_ID, conversation=asked.conversation, look_up=asked.turn
+        )
+        assert (await page.until("error"))["code"] == "not_found"
