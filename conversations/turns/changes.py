@@ -80,6 +80,7 @@ def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
         metering.meter_running(conversation=conversation)
         conversation.turns.all().delete()
         conversation.messages.all().delete()
+        conversation.shares.all().delete()
         _delete_branches(conversation)
         conversation.title, conversation.deleted_at = "", timezone.now()
         conversation.save(update_fields=["title", "deleted_at"])

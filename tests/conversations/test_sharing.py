@@ -221,3 +221,14 @@ def test_forms_without_the_csrf_token_are_refused(alice, conversation):
     client = Client(headers={"host": HOST}, enforce_csrf_checks=True)
     client.force_login(alice)
     assert client.post(f"/c/{conversation.pk}/share/", {"days": 7}).status_code == 403
+
+
+def test_what_a_deleted_conversation_has_shown_is_deleted_with_it_though_coze_has_still_to_be_told(
+    alice, conversation, anybody
+):
+    client = signed_in(alice)
+    link = share(client, conversation)
+    assert client.delete(f"/api/conversations/{conversation.pk}/").status_code == 204
+    assert Conversation.objects.filter(pk=conversation.pk).exists()
+    assert not Share.objects.exists()
+    assert anybody.get(link).status_code == 404
