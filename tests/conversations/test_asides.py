@@ -259,3 +259,14 @@ async def test_how_long_it_took_and_coze_s_log_id_go_with_an_answer(coze, alice,
     assert answer["seconds"] >= 0
     assert answer["log_id"]
     assert answer["usage"]["total_tokens"] > 0
+
+
+async def test_of_an_answer_on_a_branch_coze_is_told_where_that_was_given(coze, alice, tab):
+    async with tab(alice) as page:
+        asked = await page.say("hello")
+        again = await page.ask("hello there", conversation=asked.conversation, edits=asked.turn)
+        await again.end()
+        await database.run(lambda: put(client_of(alice), place(again), rating="like"))
+        await verdicts.tell_coze()
+    (heard,) = coze.ledger()["feedback"].values()
+    assert heard["feedback_type"] == "like"
