@@ -13,11 +13,12 @@ class Busy(Exception):
 def lock(user: User, *, conversation_id: uuid.UUID) -> Conversation | None:
     """The owner's conversation, locked; None: there is none.
 
-    First its turns, as whoever ends one does: in another order the two would wait for each other for ever. (Not their
-    keys: whoever begins one holds the conversation and refers to the turn before.)
+    First what runs or waits in it, as whoever ends a turn does: in another order the two would wait for each other for
+    ever. Turns that have ended are changed by whoever holds the conversation, or the turn that runs in it.
     """
     turns = Turn.objects.select_for_update(no_key=True).order_by("pk")
-    list(turns.filter(conversation_id=conversation_id, owner_id=user.pk).values_list("pk"))
+    here = turns.filter(conversation_id=conversation_id, owner_id=user.pk, status__in=Turn.OPEN)
+    list(here.values_list("pk"))
     rows = Conversation.objects.owned_by(user).select_for_update(of=("self",))
     return rows.select_related("assistant", "owner", "branch").filter(pk=conversation_id).first()
 
