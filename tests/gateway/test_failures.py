@@ -16,7 +16,7 @@ def ask(client, *, stream, model="gpt-4"):
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("model", "fault", "settings", "status", "code"),
+    ("model", "fault", "details", "status", "code"),
     [
         ("gpt-4", "json-error", {"code": 4008, "msg": "quota"}, 502, "4008"),
         ("flow", "json-error", {"code": 5000, "msg": "server error"}, 502, "5000"),
@@ -29,12 +29,12 @@ def ask(client, *, stream, model="gpt-4"):
     ],
 )
 def test_a_refusal_before_the_first_word_has_a_status_and_costs_nothing(
-    model, fault, settings, status, code, stream, site, client
+    model, fault, details, status, code, stream, site, client
 ):
     before = site.balance()
     if fault:
         site.coze.revoke_tokens()
-        site.coze.arm(fault, **settings)
+        site.coze.arm(fault, **details)
     with pytest.raises(openai.APIStatusError) as refused:
         ask(client, stream=stream, model=model)
     assert refused.value.status_code == status
@@ -48,7 +48,7 @@ def test_a_refusal_before_the_first_word_has_a_status_and_costs_nothing(
 
 @pytest.mark.parametrize("model", ["gpt-4", "flow"])
 @pytest.mark.parametrize(
-    ("fault", "settings", "code", "source"),
+    ("fault", "details", "code", "source"),
     [
         ("error-event", {"after": 3, "code": 5000}, "5000", "estimated"),
         ("chat-failed", {"after": 3, "code": 5000}, "5000", "estimated"),
@@ -61,9 +61,9 @@ def test_a_refusal_before_the_first_word_has_a_status_and_costs_nothing(
     ],
 )
 def test_a_failure_after_the_first_word_is_an_error_in_the_stream(
-    fault, settings, code, source, model, site, client, key
+    fault, details, code, source, model, site, client, key
 ):
-    site.coze.arm(fault, times=1, **settings)
+    site.coze.arm(fault, times=1, **details)
     words = []
     with pytest.raises(openai.APIError) as failed:
         stream = client.chat.completions.create(model=model, messages=QUESTION, stream=True)
