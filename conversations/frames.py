@@ -19,13 +19,15 @@ PIECE_BYTES = 48 * 1024
 BYTES_A_CHARACTER = 6
 PARAMETERS_BYTES = 16 * 1024
 INCOMING_BYTES = 256 * 1024
+ATTACHMENTS = 20
 _CLIENT_ID = re.compile(r'"client_id"\s*:\s*"([0-9A-Fa-f-]{36})"')
 
 
 class Refused(Exception):
     """A frame that is answered with `error`; the socket stays open. `advice` says when trying again may help.
 
-    `code` is one of the contract's: bad_frame, not_found, busy, rate_limited, quota, too_long, empty, bad_parameters.
+    `code` is one of the contract's: bad_frame, not_found, busy, rate_limited, quota, too_long, empty, bad_parameters,
+    attachment.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class TurnStart:
     fills_form: bool = False
     answers: uuid.UUID | None = None
     look_up: uuid.UUID | None = None
+    # Files of the owner's that go with it.
+    attachments: tuple[uuid.UUID, ...] = ()
     edits: uuid.UUID | None = None
     regenerates: uuid.UUID | None = None
     continues: uuid.UUID | None = None
@@ -168,7 +172,8 @@ def _turn_start(data: dict[str, Any]) -> TurnStart:
     client_id = _uuid(data, "client_id")
     about, conversation = _about(data), _uuid_or_none(data, "conversation")
     fills_form, look_up = data.get("parameters") is not None, _uuid_or_none(data, "look_up")
-    has_words = bool(data.get("content")) or not (fills_form or look_up)
+    attachments = _attachments(data)
+    has_words = bool(data.get("content")) or not (fills_form or look_up or attachments)
     return TurnStart(
         client_id=client_id,
         conversation=conversation,
@@ -179,6 +184,7 @@ def _turn_start(data: dict[str, Any]) -> TurnStart:
         assistant=_assistant(data),
         parameters=_parameters(data),
         queue=_flag(data, "queue"),
+        attachments=attachments,
         **about,
     )
 
@@ -195,6 +201,22 @@ def _about(data: dict[str, Any]) -> dict[str, uuid.UUID]:
     if about and data.get("conversation") is None:
         raise _wrong(data, "conversation")
     return about
+
+
+def _attachments(data: dict[str, Any]) -> tuple[uuid.UUID, ...]:
+    value = data.get("attachments")
+    if value is None:
+        return ()
+    if (
+        not isinstance(value, list)
+        or len(value) > ATTACHMENTS
+        or not all(isinstance(each, str) for each in value)
+    ):
+        raise _wrong(data, "attachments")
+    found = tuple(_uuid({"attachments": each}, "attachments") for each in value)
+    if len(set(found)) < len(found):
+        raise _wrong(data, "attachments")
+    return found
 
 
 def _content(data: dict[str, Any]) -> str:

@@ -141,7 +141,8 @@ def _offered() -> list[dict[str, Any] | None]:
 
 def _for_scripts(message: dict[str, Any]) -> dict[str, str]:
     """What the scripts take over from the rendered page, as JSON in an attribute."""
-    return {"parameters_json": json.dumps(message["parameters"])} if "parameters" in message else {}
+    kept = {"parameters_json": "parameters", "attachments_json": "attachments"}
+    return {name: json.dumps(message[key]) for name, key in kept.items() if key in message}
 
 
 # How many messages after the one that is looked for stand on its page.
@@ -223,6 +224,7 @@ def _describe_assistant(assistant: Assistant | None) -> dict[str, Any] | None:
         "initial": assistant.name.strip()[:1].upper(),
         "form": not assistant.takes_words,
         "inputs": [each.described() for each in assistant.wanted],
+        "files": assistant.files_at_most,
     }
 
 
@@ -313,4 +315,5 @@ def _site_config() -> dict[str, Any]:
         "socket_path": "/ws/chat/",
         "charged": turns.is_charged(),
         "emulated": settings.COZE_EMULATED,
+        "uploads": {"bytes": settings.ATTACHMENT_BYTES, "types": settings.ATTACHMENT_TYPES},
     }

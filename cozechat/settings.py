@@ -82,6 +82,19 @@ KAI_API_KEY = env.text("KAI_API_KEY")
 # --- Limits of one turn -------------------------------------------------------------------------------
 # Characters of a question; of sixty thousand the longest still fit into a frame.
 TURN_CONTENT_LIMIT = env.whole("TURN_CONTENT_LIMIT", default=32_768, least=1, most=60_000)
+# Files beside a question: how large one may be (the server takes no body above 20 MB), how many a bot is given at once,
+# which endings are taken, how much one person may keep.
+ATTACHMENT_BYTES = env.whole("ATTACHMENT_MB", default=10, least=1, most=19) * 1024 * 1024
+ATTACHMENTS_AT_ONCE = env.whole("ATTACHMENTS_AT_ONCE", default=8, least=0, most=20)
+ATTACHMENT_ROOM_BYTES = env.whole("ATTACHMENT_ROOM_MB", default=500, least=1) * 1024 * 1024
+ATTACHMENT_TYPES = tuple(
+    each.strip(" .").lower()
+    for each in env.text(
+        "ATTACHMENT_TYPES",
+        "png,jpg,jpeg,gif,webp,pdf,docx,xlsx,pptx,txt,md,csv,tsv,json,xml,yaml,yml,log,html,css,js,ts,py,java,c,cpp,h,go,rs,sql,sh",
+    ).split(",")
+    if each.strip(" .")
+)
 TURN_SECONDS = 600
 TURN_ANSWER_LIMIT = 4 * 1024 * 1024
 # How a long run is looked up: five minutes in all.
@@ -345,7 +358,8 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "data:", *(f"https://{host}" for host in REMOTE_IMAGE_HOSTS)],
+        # Pictures that are about to be sent, and those of a tab without a cookie, are blobs of the page's own.
+        "img-src": [SELF, "data:", "blob:", *(f"https://{host}" for host in REMOTE_IMAGE_HOSTS)],
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],

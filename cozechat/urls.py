@@ -28,6 +28,7 @@ urlpatterns = [
     path("", include("conversations.importing.urls")),
     path("accounts/", include("accounts.urls")),
     path("api/", include("accounts.api_urls")),
+    path("api/uploads/", include("conversations.attaching.urls")),
     path("accounts/privacy/export.zip", export_all, name="privacy_export"),  # type: ignore[arg-type]  # as below
     path("accounts/privacy/", include("conversations.privacy.urls")),
     path("accounts/keys/", include("cozechat.gateway.pages.urls")),

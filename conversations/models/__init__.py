@@ -1,5 +1,6 @@
 """Conversations, turns and messages; what must always hold is a constraint."""
 
+from conversations.models.attachments import Attachment, AttachmentPiece, AttachmentQuerySet
 from conversations.models.branches import Branch, Cut
 from conversations.models.conversations import TITLE_LENGTH, Conversation, ConversationQuerySet, CozeLeftover
 from conversations.models.days import TurnDay
@@ -19,6 +20,9 @@ __all__ = [
     "FOLDER_NAME_LENGTH",
     "MAIN",
     "TITLE_LENGTH",
+    "Attachment",
+    "AttachmentPiece",
+    "AttachmentQuerySet",
     "Branch",
     "Conversation",
     "ConversationQuerySet",

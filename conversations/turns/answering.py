@@ -8,7 +8,16 @@ from dataclasses import replace
 
 from accounts import signing_in, tokens
 from conversations.models import Turn
-from conversations.turns import counterparts, questions, recalling, retrying, saving, tools, words
+from conversations.turns import (
+    counterparts,
+    questions,
+    recalling,
+    retrying,
+    saving,
+    tools,
+    uploading,
+    words,
+)
 from conversations.turns.executing import Execution, RunFailed
 from conversations.turns.retrying import Retries
 from conversations.turns.running import RunningTurn
@@ -21,6 +30,7 @@ from cozechat.coze.breaker import Breaker
 from cozechat.coze.chat_records import BotChat
 from cozechat.coze.client import ChatStream
 from cozechat.coze.errors import CozeError, TokenRefused, WrongConversation
+from cozechat.coze.parts import FilePart
 from cozechat.coze.tools import ToolCall, ToolOutput
 from cozechat.coze.types import (
     ActionRequired,
@@ -78,6 +88,7 @@ class _Asking:
         self.owner = running.begun.owner
         self.client = coze_client(running.assistant.app)
         self._history: counterparts.History = ()
+        self._files: tuple[FilePart, ...] = ()
         self._may_be_lost = bool(running.begun.line.coze_conversation_id)
 
     async def ask(self, sign_in: Breaker) -> Turn.Status:
@@ -87,6 +98,7 @@ class _Asking:
         caller = Caller(token=running.token, session_name=self.owner.session_name)
         if running.assistant.is_run:
             return await Execution(running, client=self.client, caller=caller).go(sign_in)
+        self._files = await uploading.at_coze(running, client=self.client, caller=caller)
         if not running.begun.line.coze_conversation_id:
             self._history = await counterparts.provide(running, client=self.client, caller=caller)
         elif running.begun.turn.continues:
@@ -129,9 +141,9 @@ class _Asking:
         """The one question of this turn to Coze."""
         running = self.running
         if running.assistant.kind == Assistant.Kind.BOT:
-            asked = self.client.chats.stream(caller, _bot_chat(running, self._history))
+            asked = self.client.chats.stream(caller, _bot_chat(running, self._history, self._files))
         else:
-            asked = self.client.workflow_chat(caller, _chat(running, caller, self._history))
+            asked = self.client.workflow_chat(caller, _chat(running, caller, self._history, self._files))
         async with asked as stream:
             yield stream
 
@@ -150,7 +162,9 @@ class _Asking:
             raise
 
 
-def _chat(running: RunningTurn, caller: Caller, history: counterparts.History) -> WorkflowChat:
+def _chat(
+    running: RunningTurn, caller: Caller, history: counterparts.History, files: tuple[FilePart, ...]
+) -> WorkflowChat:
     assistant, line = running.assistant, running.begun.line
     return WorkflowChat(
         workflow_id=assistant.workflow_id,
@@ -159,15 +173,15 @@ def _chat(running: RunningTurn, caller: Caller, history: counterparts.History) -
         app_id=assistant.coze_app_id or None,
         bot_id=assistant.bot_id or None,
         history=history,
-        parameters=running.begun.turn.parameters or None,
+        parameters=running.begun.turn.parameters | uploading.for_chatflow(assistant, files) or None,
         ext={"user_id": caller.session_name},
     )
 
 
-def _bot_chat(running: RunningTurn, history: counterparts.History) -> BotChat:
+def _bot_chat(running: RunningTurn, history: counterparts.History, files: tuple[FilePart, ...]) -> BotChat:
     return BotChat(
         bot_id=running.assistant.bot_id,
-        question=running.begun.question.content,
+        question=uploading.for_bot(running.begun.question.content, files),
         conversation_id=running.begun.line.coze_conversation_id,
         history=history,
         parameters=running.begun.turn.parameters or None,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from conversations.frames import Refused, TurnStart
 from conversations.models import Branch, Conversation, Cut, Message, Turn
-from conversations.turns import allowances, metering, pacing, placing, pruning, wishes
+from conversations.turns import allowances, attachments, metering, pacing, placing, pruning, wishes
 from conversations.turns.metering import NotCovered
 from conversations.turns.placing import Place
 from cozechat import counters
@@ -64,13 +64,15 @@ def begin(user: User, *, frame: TurnStart, per_day: int = 0, is_free: bool = Fal
     """Store question and turn; the same `client_id` again finds what it made the first time.
 
     Where a turn runs or waits already, this one is queued if the frame allows it. Raises Refused: not_found, busy
-    (it may not wait, or the queue is full), rate_limited and quota (unless `is_free`: the site's own checks); quota
-    also for more than `per_day` questions of today, if that is a limit. What must not happen twice is refused by the
-    database, so that of many simultaneous calls one wins.
+    (it may not wait, or the queue is full), attachment (see `attachments`), rate_limited and quota (unless `is_free`:
+    the site's own checks); quota also for more than `per_day` questions of today, if that is a limit. What must not
+    happen twice is refused by the database, so that of many simultaneous calls one wins.
     """
     try:
         with transaction.atomic():
-            begun = _create(user, frame, per_day=per_day, is_free=is_free)
+            attached = attachments.wanted(user, frame)
+            begun = _create(user, attachments.worded(frame, attached), per_day=per_day, is_free=is_free)
+            attachments.attach(begun.question, attached, conversation=begun.conversation, frame=frame)
             return begun if begun.is_queued or is_free else _with_hold(begun)
     except (IntegrityError, Refused) as error:
         known = _known(user, frame)
@@ -109,7 +111,7 @@ def _known(user: User, frame: TurnStart) -> Begun | None:
 
 def begun_of(turn: Turn, *, replayed: bool = False) -> Begun:
     """A turn that is in the database already, with its messages."""
-    messages = {message.role: message for message in turn.messages.all()}
+    messages = {message.role: message for message in turn.messages.prefetch_related("attachments")}
     return Begun(
         turn=turn,
         conversation=turn.conversation,

@@ -81,6 +81,7 @@ def delete_conversation(user: User, *, conversation_id: uuid.UUID) -> bool:
         conversation.turns.all().delete()
         conversation.messages.all().delete()
         conversation.shares.all().delete()
+        conversation.attachments.all().delete()
         _delete_branches(conversation)
         conversation.title, conversation.deleted_at = "", timezone.now()
         conversation.save(update_fields=["title", "deleted_at"])

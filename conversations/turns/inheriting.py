@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts import visits
 from accounts.models import User, Visit
-from conversations.models import Branch, Conversation, Message, Share, Turn
+from conversations.models import Attachment, Branch, Conversation, Message, Share, Turn
 from conversations.turns.forgetting import forget
 from conversations.turns.processes.news import News
 from cozechat import database
@@ -58,6 +58,7 @@ def move(visit_id: int) -> list[Moved]:
     _draw_new_client_ids(ids, member=member)
     Turn.objects.filter(conversation_id__in=ids).update(owner=member)
     Share.objects.filter(conversation_id__in=ids).update(owner=member)
+    Attachment.objects.filter(conversation_id__in=ids).update(owner=member)
     Conversation.objects.filter(pk__in=ids).update(owner=member, folder=None)
     # The index knows them by their owner.
     Message.objects.filter(conversation_id__in=ids).update(is_indexed=False)

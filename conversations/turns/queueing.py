@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from conversations.frames import Refused
-from conversations.models import Conversation, Message, Turn, TurnDay
+from conversations.models import Attachment, Conversation, Message, Turn, TurnDay
 from conversations.turns import failures, metering, wishes
 from conversations.turns.beginning import LEASE, Begun, begun_of, is_full
 from conversations.turns.metering import NotCovered
@@ -131,7 +131,9 @@ def idle() -> list[tuple[uuid.UUID, int]]:
 
 def queued_in(conversation: Conversation) -> list[dict[str, Any]]:
     """What waits, oldest first: `{turn, client_id, question}` each."""
-    questions = list(_waiting().filter(conversation=conversation).select_related("turn"))
+    questions = list(
+        _waiting().filter(conversation=conversation).select_related("turn").prefetch_related("attachments")
+    )
     room = _STATE_BYTES // max(len(questions), 1)
     return [
         {
@@ -173,6 +175,7 @@ def withdraw(user: User, *, turn_id: uuid.UUID) -> bool:
         if withdrawn:
             Message.objects.filter(turn_id=turn_id).update(content="")
             Turn.objects.filter(parent=turn_id).update(parent=before)
+            Attachment.messages.through.objects.filter(message__turn_id=turn_id).delete()
             TurnDay.objects.give_back(Turn.objects.get(pk=turn_id))
     if withdrawn:
         _touch(turn_id)

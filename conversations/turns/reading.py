@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations import frames, rendering
 from conversations.models import Conversation, Message, Step, Turn
 from conversations.models.steps import failed_node
-from conversations.turns import asides, questions, wishes
+from conversations.turns import asides, attachments, questions, wishes
 from conversations.turns.failures import message_for, public_code
 from cozechat.catalog.models import Assistant
 
@@ -98,11 +98,12 @@ def _usage(turn: Turn) -> dict[str, int]:
 
 
 def describe_question(question: Message, *, room: int = frames.PIECE_BYTES) -> dict[str, Any]:
-    """`{id, content, created_at}`, with `truncated` if not all of the content has room (bytes)."""
+    """`{id, content, created_at, attachments?}`, with `truncated` if not all of the content has room (bytes)."""
     return {
         "id": question.pk,
         "created_at": question.created_at.isoformat(),
         **content_within(question.content, room=room),
+        **attachments.described(question),
     }
 
 
@@ -221,7 +222,8 @@ def describe_conversation(conversation: Any, *, running: bool | None = None) -> 
 
 
 def describe_message(message: Message, *, assistant: Assistant | None = None) -> dict[str, Any]:
-    """{id, turn, role, content, html, status, created_at, parameters?, error?, usage?, cached?, steps?, interrupt?, run?}
+    """{id, turn, role, content, html, status, created_at} and, where there is any: `parameters` and `attachments` of a
+    question, `error`, `usage`, `cached`, `steps`, `interrupt` and `run` of an answer.
 
     `html` only of an answer that has ended; `turn` is null where the message came by itself.
     """
@@ -238,7 +240,8 @@ def describe_message(message: Message, *, assistant: Assistant | None = None) ->
     if turn is None:
         return described
     if not is_answer:
-        return described | ({"parameters": turn.parameters} if turn.parameters else {})
+        described |= {"parameters": turn.parameters} if turn.parameters else {}
+        return described | attachments.described(message)
     return (
         described
         | _how_it_ended(turn)

@@ -49,6 +49,8 @@ def find(running: RunningTurn) -> Earlier | None:
     if Message.objects.filter(conversation=begun.conversation, pk__lt=begun.question.pk).exists():
         # What was said before belongs to the question, and is never quite the same.
         return None
+    if begun.question.attachments.exists():
+        return None
     for answer in _answers(begun.question, owner_id=begun.owner.pk)[:5]:
         turn = answer.turn
         if turn and turn.parameters == begun.turn.parameters:
@@ -65,6 +67,7 @@ def _answers(question: Message, *, owner_id: int) -> Any:
         role=Message.Role.USER,
         content=question.content,
         conversation__owner_id=owner_id,
+        attachments=None,
     )
     before = Message.objects.filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk")).exclude(
         turn=OuterRef("turn")

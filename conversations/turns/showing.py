@@ -23,7 +23,7 @@ def newest_messages(
     """
     path = conversation.shown_path() if path is None else path
     rows = Message.objects.filter(conversation=conversation).worth_showing().select_related("turn__feedback")
-    rows = rows.prefetch_related("turn__steps")
+    rows = rows.prefetch_related("turn__steps", "attachments")
     if before is not None:
         rows = rows.filter(pk__lt=before)
     newest = rows.newest_on(path, limit=limit + 1)

@@ -1,8 +1,9 @@
-"""Takes away what is not kept any longer: old events of the audit trail, old receipts of deletions."""
+"""Takes away what is not kept any longer: old events of the audit trail, old receipts of deletions, files
+that no question came for."""
 
 from django.utils import timezone
 
-from conversations.models import DeletionReceipt
+from conversations.models import Attachment, DeletionReceipt
 from cozechat import database
 from cozechat.audit.models import AuditEvent
 
@@ -18,3 +19,4 @@ def _sweep() -> None:
     now = timezone.now()
     AuditEvent.objects.sweep(now=now)
     DeletionReceipt.objects.sweep(now=now)
+    Attachment.objects.sweep(now=now)

@@ -231,7 +231,8 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
                 "What a form asks for, as a list of objects with name, type (text, long_text, number, integer, boolean, "
                 "choice, list, object, file) and, where it helps, label, help, required, default and choices: "
                 '[{"name": "city", "label": "City", "type": "text", "required": true}]. '
-                "Empty: the message is sent as “input”."
+                "Empty: the message is sent as “input”. Of a chat workflow: one input of type file, which people's files "
+                "go into."
             )
         }
 
@@ -252,10 +253,14 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
         return list(written)
 
     def clean(self) -> dict[str, Any]:
-        """Only runs have inputs: what a chat is given are words."""
+        """Only runs have inputs: what a chat is given are words, and a chat workflow one file where it takes one."""
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("inputs") and cleaned.get("kind") not in Assistant.RUNS:
-            self.add_error("inputs", _("Only workflow runs have inputs."))
+        listed, kind = cleaned.get("inputs"), cleaned.get("kind")
+        takes_file = kind == Assistant.Kind.CHAT_WORKFLOW and [row["type"] for row in listed or []] == [
+            "file"
+        ]
+        if listed and kind not in Assistant.RUNS and not takes_file:
+            self.add_error("inputs", _("Only workflow runs have inputs; a chat workflow may have one file."))
         return cleaned
 
 

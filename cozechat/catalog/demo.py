@@ -42,6 +42,12 @@ def make(app: CozeApp) -> None:
         Assistant.objects.get_or_create(**known, defaults=defaults)
 
 
+def take_files(app: CozeApp) -> None:
+    """The chatflow has an input for a file."""
+    inputs = [{"name": seed.FILE_INPUT, "type": "file"}]
+    app.assistants.filter(workflow_id=seed.WORKFLOW_ID, inputs=[]).update(inputs=inputs)
+
+
 def of(app: CozeApp) -> QuerySet[Assistant]:
     """The rows of an app that only the emulator knows."""
     ids = [workflow_id for workflow_id, *_rest in _WORKFLOWS]

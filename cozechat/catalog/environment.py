@@ -222,6 +222,7 @@ def _update_assistant(app: CozeApp) -> None:
         Assistant.objects.create(app=app, name=name, gateway_name=wanted if free else "", position=0, **ids)
         if settings.COZE_EMULATED:
             demo.make(app)
+            demo.take_files(app)
     else:
         # The emulator's others are not known to Coze.
         demo.of(app).update(is_active=settings.COZE_EMULATED)

@@ -223,6 +223,20 @@ class Assistant(models.Model):
         """Whether a message is all that it needs: then there is no form."""
         return not self.is_run or (len(self.wanted) == 1 and self.wanted[0].type in TEXTS)
 
+    @property
+    def file_input(self) -> str:
+        """Of a chat workflow: the input of its start node that a person's file goes into; "" where it takes none."""
+        is_chatflow = self.kind == self.Kind.CHAT_WORKFLOW
+        files = [each.name for each in known(self.inputs) if each.type == Type.FILE] if is_chatflow else []
+        return files[0] if files else ""
+
+    @property
+    def files_at_most(self) -> int:
+        """How many files a question to it may have."""
+        if self.kind == self.Kind.BOT:
+            return int(settings.ATTACHMENTS_AT_ONCE)
+        return 1 if self.file_input else 0
+
 
 class KaiToolQuerySet(models.QuerySet["KaiTool"]):
     """Questions to the list of tools."""

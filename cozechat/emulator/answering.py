@@ -1,6 +1,6 @@
 """From a stored question to a running answer, for chatflows and bots alike."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cozechat.emulator import leaks
 from cozechat.emulator.calls import Answer, Call
@@ -30,6 +30,7 @@ class Asked:
     bot_id: str = ""
     space: str = " "
     saves_history: bool = True
+    files: list[str] = field(default_factory=list)
     meta_data: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,6 +52,9 @@ def ask(call: Call, asked: Asked) -> Run:
             enter(world, conversation, entry, chat_id=chat.id, bot_id=asked.bot_id)
     unsaved = [] if asked.saves_history else asked.entries
     thought = plan(asked.assistant_id, _threads(call, conversation, unsaved=unsaved))
+    if asked.files and not thought.tools:
+        looked = f"📎 {', '.join(asked.files)}\n\n{thought.thought.text}"
+        thought = replace(thought, thought=replace(thought.thought, text=looked))
     world.ledger.chats[conversation.id] += 1
     world.ledger.chats_per_session[call.identity.session_name or ""] += 1
     said = sum(count_tokens(entry.content) for entry in asked.entries)

@@ -51,6 +51,7 @@ def _read(call: Call, fields: Fields) -> Asked:
         space="",
         saves_history=saves_history,
         meta_data=meta_data,
+        files=multimodal.seen(entries, store=call.world.store),
     )
 
 

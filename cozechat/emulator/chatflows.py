@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cozechat.emulator import answering, leaks
+from cozechat.emulator import answering, leaks, multimodal
 from cozechat.emulator.answering import Asked
 from cozechat.emulator.calls import Answer, Call, Route
 from cozechat.emulator.conversations import EVERYBODY, begin, default, reach
@@ -29,10 +29,11 @@ class Question:
     conversation_name: str | None
     connector_id: str
     entries: list[Entry]
+    files: list[str]
 
 
 async def chat(call: Call) -> Answer:
-    question = _read(call.fields)
+    question = _read(call)
     conversation = _conversation(call, question)
     if conversation is None:
         return Reply(NO_SUCH_NAME, content_type=b"text/event-stream")
@@ -43,12 +44,14 @@ async def chat(call: Call) -> Answer:
         conversation=conversation,
         entries=question.entries,
         bot_id=question.bot_id or "",
+        files=question.files,
     )
     return answering.give(call, answering.ask(call, asked))
 
 
-def _read(fields: Fields) -> Question:
+def _read(call: Call) -> Question:
     """Checks in an order that the documentation does not settle: parameters first, then what exists."""
+    fields = call.fields
     workflow_id = fields.required("workflow_id")
     entries = read_entries(fields, name="additional_messages", most=MOST_MESSAGES)
     if not entries or entries[-1].role != "user":
@@ -60,7 +63,8 @@ def _read(fields: Fields) -> Question:
         raise bad_parameter("app_id, bot_id", why="exactly one of them is required")
     fields.strings("ext")
     fields.text("workflow_version")
-    name = Fields(fields.mapping("parameters") or {}).identifier("CONVERSATION_NAME")
+    parameters = fields.mapping("parameters") or {}
+    name = Fields(parameters).identifier("CONVERSATION_NAME")
     _check_exists(workflow_id, app_id=app_id, bot_id=bot_id)
     return Question(
         workflow_id=workflow_id,
@@ -70,6 +74,7 @@ def _read(fields: Fields) -> Question:
         conversation_name=name if app_id else None,
         connector_id=fields.identifier("connector_id") or API_CONNECTOR,
         entries=entries,
+        files=multimodal.file_of(parameters, store=call.world.store, account_id=call.identity.account_id),
     )
 
 

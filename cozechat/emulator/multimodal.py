@@ -5,6 +5,7 @@ from typing import Any
 
 from cozechat.emulator.entries import Entry
 from cozechat.emulator.refusals import Refusal, bad_parameter
+from cozechat.emulator.seed import FILE_INPUT
 from cozechat.emulator.store import Store
 
 MEDIA = ("file", "image", "audio")
@@ -62,3 +63,31 @@ def _check_files(parts: list[dict[str, Any]], *, store: Store, account_id: str) 
             file = store.documents.get("file", str(part["file_id"]))
             if file is None or file["account_id"] != account_id:
                 raise bad_parameter("file_id", why="was not uploaded by this account")
+
+
+def file_of(parameters: dict[str, Any], *, store: Store, account_id: str) -> list[str]:
+    """The file in a chatflow's input: `{"file_id": …}` written as a text; as `seen` says it."""
+    value = parameters.get(FILE_INPUT)
+    if not isinstance(value, str) or not value.startswith("{"):
+        return []
+    try:
+        part = json.loads(value)
+    except (ValueError, RecursionError):
+        part = None
+    if not isinstance(part, dict) or not isinstance(part.get("file_id"), str):
+        raise bad_parameter("parameters", why="has a file that is no file")
+    parts = [{"type": "file", "file_id": part["file_id"]}]
+    _check_files(parts, store=store, account_id=account_id)
+    return _named(parts, store=store)
+
+
+def seen(entries: list[Entry], *, store: Store) -> list[str]:
+    """Name and size of each file of the last message that was uploaded."""
+    if not entries or entries[-1].content_type != "object_string":
+        return []
+    return _named(_parts(entries[-1].content), store=store)
+
+
+def _named(parts: list[dict[str, Any]], *, store: Store) -> list[str]:
+    files = [store.documents.get("file", part["file_id"]) for part in parts if part.get("file_id")]
+    return [f"`{file['file_name'].replace('`', '')}` ({file['bytes']} B)" for file in files if file]

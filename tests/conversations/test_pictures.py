@@ -88,7 +88,7 @@ def test_what_was_rendered_for_other_hosts_is_rendered_anew(settings):
 def test_the_page_s_policy_fetches_nothing_from_elsewhere(client: Client):
     policy = client.get("/accounts/login/").headers["Content-Security-Policy"]
     (images,) = [part for part in policy.split(";") if part.strip().startswith("img-src")]
-    assert images.split() == ["img-src", "'self'", "data:"]
+    assert images.split() == ["img-src", "'self'", "data:", "blob:"]
     assert configured.REMOTE_IMAGE_HOSTS == []
 
 

@@ -1,0 +1,1 @@
+"""Files that go with a question: taken in, shown to their owner, taken away."""
