@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts import preferences
+from accounts import preferences, shortcuts
 from accounts.api import body_of, problem
 from accounts.haste import unhurried
 from accounts.languages import forget_language, remember_language
@@ -91,6 +91,20 @@ def of_scripts(request: HttpRequest) -> HttpResponse:
     except preferences.NoSuchChoice:
         return problem(400, "bad_request", _("This request makes no sense."))
     return _remembered(JsonResponse(preferences.values(user)), user=user, changed=wishes)
+
+
+@never_cache
+@require_http_methods(["PUT"])
+@unhurried
+def of_keys(request: HttpRequest) -> HttpResponse:
+    """Bind one shortcut otherwise: `{"act": …, "keys": …}`. Answers with all that is bound."""
+    user = request.user
+    if not isinstance(user, User) or user.is_visitor:
+        return problem(401, "signed_out", _("Sign in first."))
+    try:
+        return JsonResponse(shortcuts.bind(user, wish=body_of(request)))
+    except preferences.NoSuchChoice:
+        return problem(400, "bad_request", _("These keys cannot be used here."))
 
 
 def _remembered(response: HttpResponse, *, user: User, changed: Collection[str]) -> HttpResponse:

@@ -66,8 +66,8 @@ class Preferences(models.Model):
 
 
 # What stands on <html>, where it is not the default.
-NAMES = ("theme", "text_size", "motion", "send_key", "sound", "notifications", "show_usage")
-CHOICES = (*NAMES, "use_shortcuts", "language")
+NAMES = ("theme", "text_size", "motion", "send_key", "sound", "notifications", "show_usage", "use_shortcuts")
+CHOICES = (*NAMES, "language")
 # What the log-in page keeps of whoever was here: nothing that says anything about the person.
 _LOOK = ("theme", "text_size", "motion")
 
@@ -118,7 +118,7 @@ def _chosen(request: HttpRequest) -> dict[str, str]:
     else:
         found = _of_cookie(request.COOKIES.get(COOKIE, ""))
     return {
-        name: "on" if value is True else str(value)
+        name: {True: "on", False: "off"}.get(value, str(value))
         for name, value in found.items()
         if value != _field(name).get_default()
     }

@@ -22,6 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
+from accounts import shortcuts
 from accounts.models import User
 from conversations import days, grouping, listing, turns
 from conversations.models import Conversation, Folder, Message, Path, Turn
@@ -59,6 +60,7 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         "assistant": assistant,
         "greeting": greeting,
         "assistants": offered,
+        "shortcuts": shortcuts.table(user),
         "page_config": _config(user, conversation=conversation, assistant=assistant)
         | {"chosen": str(chosen.pk) if chosen else None}
         | {"greeting": greeting, "assistants": offered}
@@ -125,6 +127,7 @@ def _empty_page(
         "assistant": greeting,
         "greeting": greeting,
         "assistants": config["assistants"],
+        "shortcuts": shortcuts.table(None),
         "page_config": _site_config() | config,
     }
     return render(request, "conversations/page.html", context)

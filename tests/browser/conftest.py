@@ -32,9 +32,9 @@ WEBHOOK_TOKEN = "token-of-an-automation"
 class Site:
     """A running site: its address, and members that nobody has used yet."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *, members: int = MEMBERS) -> None:
         self.environment = environment
-        self.members = iter(self._make_members())
+        self.members = iter(self._make_members(members))
         self.base_url = ""
         self._process: subprocess.Popen[str] | None = None
         self.start()
@@ -47,9 +47,9 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def _make_members(self) -> list[dict[str, Any]]:
+    def _make_members(self, count: int) -> list[dict[str, Any]]:
         self._run("manage.py", "migrate", "--verbosity=0")
-        members: list[dict[str, Any]] = json.loads(self._run("-m", "tests.browser.people", str(MEMBERS)))
+        members: list[dict[str, Any]] = json.loads(self._run("-m", "tests.browser.people", str(count)))
         return members
 
     def start(self) -> None:

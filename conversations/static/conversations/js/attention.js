@@ -11,10 +11,10 @@ let unread = false;
 
 /** An answer has ended. Says that, and nothing of what was said. */
 export function finished(sentence = text("finished")) {
-  if (setting("sound")) chime();
+  if (setting("sound") === "on") chime();
   if (document.hasFocus() && !document.hidden) return;
   mark(true);
-  if (!setting("notifications") || globalThis.Notification?.permission !== "granted") return;
+  if (setting("notifications") !== "on" || globalThis.Notification?.permission !== "granted") return;
   const told = new Notification(document.title.replace(MARK, "").split("·").at(-1).trim(), { body: sentence, tag: "cozechat" });
   told.addEventListener("click", () => {
     focus();

@@ -8,17 +8,23 @@ channel.onmessage = ({ data }) => wear(data);
 
 const attribute = (name) => `data-${name.replaceAll("_", "-")}`;
 
-/** What a setting says: "" for its default. Boolean ones say "on". */
+/** What a setting says: "" for its default. Boolean ones say "on" or "off". */
 export const setting = (name) => root.getAttribute(attribute(name)) ?? "";
 
 function wear(changed) {
   for (const [name, value] of Object.entries(changed)) {
     if (typeof value === "object") continue;
-    root.setAttribute(attribute(name), value === true ? "on" : value || "");
+    root.setAttribute(attribute(name), typeof value === "boolean" ? (value ? "on" : "off") : value);
   }
   const scheme = { light: "light", dark: "dark" }[setting("theme")] ?? "light dark";
   document.querySelector("meta[name=color-scheme]").content = scheme;
   dispatchEvent(new CustomEvent("look", { detail: changed }));
+}
+
+/** This tab and all others take it over. */
+export function tell(changed) {
+  wear(changed);
+  channel.postMessage(changed);
 }
 
 /** Shows it at once, saves it, tells the other tabs; an Error if it could not be saved, and all is as before. */

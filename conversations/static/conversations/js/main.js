@@ -13,6 +13,7 @@ import { byId } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { setUpFrame } from "./frame.js";
 import { RunForm } from "./form.js";
+import { setUpKeyboard } from "./keyboard.js";
 import { ConversationMenu, setUpAccountMenu } from "./menu.js";
 import { MessageMenu, showOnHold } from "./message-menu.js";
 import { sourceOf, startWaitingClock } from "./message.js";
@@ -276,13 +277,21 @@ for (const form of document.querySelectorAll("[data-language]")) {
 }
 // Esc closes the top layer only: dialogs and menus do so by themselves, then the sidebar, then the answer stops.
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+  if (event.key !== "Escape" || event.shiftKey || event.defaultPrevented || event.isComposing) return;
   if (document.querySelector("dialog[open], :popover-open") || overlay.close()) return;
   if (open.busy) open.stop();
   else frame?.close();
 });
 
 setUpAccountMenu();
+setUpKeyboard({
+  list: thread.list,
+  id: () => open.id,
+  begin: () => go(null),
+  remove: (id) => sidebar.delete(id),
+  regenerate: (answer) => tree.regenerate(answer),
+  overlay,
+});
 if (visiting) setUpLeaving(config, () => open.id);
 setUpQuestions((turn, given) => open.answer(turn, given));
 startWaitingClock(thread.list);
