@@ -26,15 +26,16 @@ def test_the_keyboard_does_what_the_list_says(chat):
     page.keyboard.press("Control+Shift+S")
     expect(page.locator("#sidebar")).to_be_visible()
 
-    page.keyboard.press("Control+Shift+Backspace")
-    expect(page.locator("#delete-dialog")).to_be_visible()
+    page.keyboard.press("Control+k")
+    expect(page.locator("#search-dialog")).to_be_visible()
     # What lies on top has the keys.
     page.keyboard.press("Control+Shift+O")
     page.keyboard.press("Escape")
-    expect(page.locator("#delete-dialog")).to_be_hidden()
+    expect(page.locator("#search-dialog")).to_be_hidden()
     expect(chat.questions).to_have_count(1)
-    page.keyboard.press("Control+Shift+O")
+    page.keyboard.press("Control+Shift+Backspace")
     expect(chat.questions).to_have_count(0)
+    expect(page.locator(".conversation-link")).to_have_count(0)
 
 
 def test_the_list_binds_otherwise_and_one_switch_takes_all_away(chat):

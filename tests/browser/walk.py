@@ -31,11 +31,6 @@ def _press(selector: str) -> Act:
     return lambda page: page.locator(selector).first.click()
 
 
-def _choose_delete(page: Page) -> None:
-    page.locator("#conversation-more").click()
-    page.locator("#conversation-menu [data-act=delete]").click()
-
-
 def _offline(page: Page) -> None:
     page.context.set_offline(True)
     page.locator("#banner:not([hidden])").wait_for(timeout=15_000)
@@ -75,7 +70,7 @@ STOPS = (
     Stop(
         "chat-account-menu", "/", act=lambda page: (_sidebar(page), page.locator("#account-button").click())
     ),
-    Stop("chat-delete", "{chat}", act=_choose_delete),
+    Stop("chat-search", "/", act=lambda page: page.keyboard.press("Control+k")),
     Stop("chat-shortcuts", "/", act=lambda page: page.keyboard.press("Control+/")),
     Stop("chat-offline", "{chat}", act=_offline),
     Stop("chat-running", "/", act=_running),

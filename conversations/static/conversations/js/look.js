@@ -40,6 +40,9 @@ export async function choose(name, value) {
   channel.postMessage({ [name]: value });
 }
 
+// On a narrow page the sections of the account stand in one line: the open one has to be in sight.
+document.querySelector(".manage-nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 // The quick ones in the account menu.
 for (const button of document.querySelectorAll("[data-choose]")) {
   const { choose: name, value } = button.dataset;

@@ -34,12 +34,6 @@ export class Search {
       event.preventDefault();
       this.#choose(hit);
     });
-    document.addEventListener("keydown", (event) => {
-      const wanted = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k";
-      if (!wanted || !byId("search-open") || document.querySelector("dialog[open]")) return;
-      event.preventDefault();
-      this.open();
-    });
   }
 
   open() {
