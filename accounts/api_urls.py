@@ -9,6 +9,5 @@ urlpatterns = [
     path("visit/leave", api.leave, name="api_visit_leave"),
     path("visit/claim", api.claim, name="api_visit_claim"),
     path("token", web_sdk.token, name="api_token"),
-    path("me/shortcuts", choosing.of_keys, name="api_shortcuts"),
     path("me/settings", choosing.of_scripts, name="api_settings"),
 ]

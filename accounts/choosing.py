@@ -93,18 +93,22 @@ def of_scripts(request: HttpRequest) -> HttpResponse:
     return _remembered(JsonResponse(preferences.values(user)), user=user, changed=wishes)
 
 
+@login_required
 @never_cache
-@require_http_methods(["PUT"])
-@unhurried
-def of_keys(request: HttpRequest) -> HttpResponse:
-    """Bind one shortcut otherwise: `{"act": …, "keys": …}`. Answers with all that is bound."""
-    user = request.user
-    if not isinstance(user, User) or user.is_visitor:
-        return problem(401, "signed_out", _("Sign in first."))
+@require_http_methods(["GET", "HEAD", "POST"])
+def keys(request: HttpRequest) -> HttpResponse:
+    """Show the shortcuts, and bind one of them otherwise; who has these keys already gives them up."""
+    user = cast(User, request.user)
+    if request.method != "POST":
+        return render(request, "accounts/shortcuts.html", {"shortcuts": shortcuts.table(user)})
+    typed = None if "standard" in request.POST else shortcuts.read(request.POST.get("keys", ""))
     try:
-        return JsonResponse(shortcuts.bind(user, wish=body_of(request)))
+        shortcuts.bind(user, wish={"act": request.POST.get("act", ""), "keys": typed})
     except preferences.NoSuchChoice:
-        return problem(400, "bad_request", _("These keys cannot be used here."))
+        messages.error(request, _("These keys cannot be used here."))
+    else:
+        messages.success(request, _("Your settings are saved."))
+    return redirect("account_shortcuts")
 
 
 def _remembered(response: HttpResponse, *, user: User, changed: Collection[str]) -> HttpResponse:

@@ -52,6 +52,8 @@ SHORTCUTS = (
     Shortcut("delete_chat", "Mod+Shift+Backspace", _("Delete this chat")),
     Shortcut("shortcuts", "Mod+/", _("Show the shortcuts")),
 )
+_SIGNS = {"Mod": "Ctrl / ⌘", "Escape": "Esc", "Backspace": "⌫"}
+_TYPED = {"Ctrl": "Mod", "Cmd": "Mod", "Control": "Mod", "Option": "Alt", "Esc": "Escape", "⌫": "Backspace"}
 _DEFAULTS = {each.act: each.keys for each in SHORTCUTS}
 
 
@@ -65,9 +67,20 @@ def table(user: User | None) -> list[dict[str, Any]]:
     """What the list of shortcuts is made of; for a visitor the defaults."""
     keys = bound(user)
     return [
-        {"act": each.act, "label": each.label, "keys": keys[each.act], "standard": each.keys}
+        {
+            "act": each.act,
+            "label": each.label,
+            "keys": keys[each.act],
+            "parts": _parts(keys[each.act]),
+            "typed": keys[each.act].replace("Mod", "Ctrl"),
+        }
         for each in SHORTCUTS
     ]
+
+
+def _parts(keys: str) -> list[str]:
+    """As they stand on the keyboard."""
+    return [_SIGNS.get(part, part) for part in keys.split("+")] if keys else ["–"]
 
 
 def bind(user: User, *, wish: Any) -> dict[str, str]:
@@ -89,6 +102,17 @@ def bind(user: User, *, wish: Any) -> dict[str, str]:
         changed = {name: held for name, held in now.items() if held != _DEFAULTS[name]}
         User.objects.filter(pk=user.pk).update(shortcuts=changed)
     return now
+
+
+def read(typed: str) -> str:
+    """Keys as people write them ("ctrl + shift + k", "⌘K") as they are stored."""
+    parts = [part.strip().capitalize() for part in typed.replace("⌘", "Ctrl+").split("+")]
+    held = {_TYPED.get(part, part) for part in parts[:-1]}
+    if not held <= {"Mod", "Alt", "Shift"}:
+        return typed
+    return "+".join(
+        [each for each in ("Mod", "Alt", "Shift") if each in held] + [_TYPED.get(parts[-1], parts[-1])]
+    )
 
 
 def can_be_bound(keys: Any) -> bool:

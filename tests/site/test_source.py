@@ -142,3 +142,22 @@ def test_what_travels_of_a_script_is_no_other_script():
     assert "another" not in small
     assert '"http://x // no note"' in small
     assert "`one // line\n      two /* lines */ ${a + 1}`" in small
+
+
+def test_private_members_travel_under_short_names_and_selectors_as_they_are():
+    script = """
+    class Box {
+      #input = byId("input");
+      #count = 0;
+      get #open() { return this.#count; }
+      async #send() { return document.querySelector("#input, .x #count-all, [data-x] #send"); }
+      go() { this.#send(); this.#input.value = `#count ${this.#open}`; }
+    }
+    """
+    small = travelling(script)
+    assert "#a=0" in small
+    assert "get#c()" in small
+    assert "this.#d()" in small
+    assert 'byId("input")' in small
+    assert '"#input, .x #count-all, [data-x] #send"' in small
+    assert "`#count ${this.#c}`" in small

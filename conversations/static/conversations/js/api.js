@@ -62,7 +62,6 @@ export const judge = (id, turn, feedback) =>
   request(`${one(id)}/turns/${turn}/feedback`, feedback ? { method: "PUT", body: feedback } : { method: "DELETE" });
 
 /** One choice and its value, as `{name: value}`. */
-export const bindShortcut = (act, keys) => request("/api/me/shortcuts", { method: "PUT", body: { act, keys } });
 export const saveSettings = (changed) => request("/api/me/settings", { method: "PATCH", body: changed });
 
 export const beginVisit = (language) => request("/api/visit", { method: "POST", body: { language } });

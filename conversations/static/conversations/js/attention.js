@@ -6,7 +6,6 @@ import { text } from "./strings.js";
 const ICON = document.querySelector("link[rel=icon]");
 const READ = ICON.href;
 const MARK = "● ";
-const TONES = [659, 880];
 let unread = false;
 
 /** An answer has ended. Says that, and nothing of what was said. */
@@ -34,20 +33,17 @@ function mark(isUnread) {
   entitle(document.title.replace(MARK, ""));
 }
 
-/** Two soft tones; a browser that has heard no key or click yet keeps still. */
-async function chime() {
+/** A soft tone; a browser that has heard no key or click yet keeps still. */
+function chime() {
   const sound = new AudioContext();
-  TONES.forEach((frequency, place) => {
-    const [tone, volume, from] = [sound.createOscillator(), sound.createGain(), sound.currentTime + place * 0.12];
-    tone.frequency.value = frequency;
-    volume.gain.setValueAtTime(0.0001, from);
-    volume.gain.exponentialRampToValueAtTime(0.08, from + 0.02);
-    volume.gain.exponentialRampToValueAtTime(0.0001, from + 0.3);
-    tone.connect(volume).connect(sound.destination);
-    tone.start(from);
-    tone.stop(from + 0.3);
-  });
-  setTimeout(() => sound.close(), 1_000);
+  const [tone, volume] = [sound.createOscillator(), sound.createGain()];
+  tone.frequency.value = 880;
+  volume.gain.value = 0.08;
+  volume.gain.exponentialRampToValueAtTime(0.0001, sound.currentTime + 0.4);
+  tone.connect(volume).connect(sound.destination);
+  tone.start();
+  tone.stop(sound.currentTime + 0.4);
+  tone.onended = () => sound.close();
 }
 
 for (const name of ["focus", "visibilitychange"]) {

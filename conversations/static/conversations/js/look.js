@@ -13,18 +13,11 @@ export const setting = (name) => root.getAttribute(attribute(name)) ?? "";
 
 function wear(changed) {
   for (const [name, value] of Object.entries(changed)) {
-    if (typeof value === "object") continue;
     root.setAttribute(attribute(name), typeof value === "boolean" ? (value ? "on" : "off") : value);
   }
   const scheme = { light: "light", dark: "dark" }[setting("theme")] ?? "light dark";
   document.querySelector("meta[name=color-scheme]").content = scheme;
   dispatchEvent(new CustomEvent("look", { detail: changed }));
-}
-
-/** This tab and all others take it over. */
-export function tell(changed) {
-  wear(changed);
-  channel.postMessage(changed);
 }
 
 /** Shows it at once, saves it, tells the other tabs; an Error if it could not be saved, and all is as before. */

@@ -285,7 +285,6 @@ document.addEventListener("keydown", (event) => {
 
 setUpAccountMenu();
 setUpKeyboard({
-  list: thread.list,
   id: () => open.id,
   begin: () => go(null),
   remove: (id) => sidebar.delete(id),

@@ -20,7 +20,7 @@ export function setUpOverlay() {
     opener.focus();
     return true;
   };
-  opener.addEventListener("click", () => set(true));
+  opener.addEventListener("click", () => set(narrow.matches));
   byId("sidebar-close").addEventListener("click", close);
   byId("scrim").addEventListener("click", close);
   narrow.addEventListener("change", () => set(false));
