@@ -58,7 +58,7 @@ def test_keys_that_are_for_writing_or_for_the_browser_are_refused(alice, keys):
     assert alice.shortcuts == {}
 
 
-@pytest.mark.parametrize("wish", [None, [], {}, {"act": "search"}, {"act": "search", "keys": 1}, 
+@pytest.mark.parametrize("wish", [None, [], {}, {"act": "search"}, {"act": "search", "keys": 1},
     {"act": "search", "keys": "Mod+K\n"},
     {"act": [], "keys": ""}, {"act": "rm", "keys": ""}, {"act": "search", "keys": "", "user": 1}])  # fmt: skip
 def test_rubbish_is_refused(alice, wish):
