@@ -1,9 +1,10 @@
 """What a saved conversation says: read strictly, within limits, and refused in a named way. Pure."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -178,7 +179,11 @@ def _step(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> float | None:
-    return None if value is None else float(min(max(value, 0), 10**6))
+    if value is None:
+        return None
+    if math.isnan(value):
+        raise ValueError(value)
+    return float(min(max(value, 0), 10**6))
 
 
 def _text(value: Any, *, most: int) -> str:
@@ -191,4 +196,5 @@ def _moment(value: Any) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(value)
-    return moment
+    # As a database wants it: what is too early or too late for that overflows here.
+    return moment.astimezone(UTC)

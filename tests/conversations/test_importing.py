@@ -151,6 +151,10 @@ def change(data: dict, path: str, value) -> dict:
         ("messages.2.parameters", {"x": "\u0000"}, "bad_message"),
         ("messages.2.parameters", {"x": "y" * 20_000}, "bad_message"),
         ("messages.1.error", 5, "bad_message"),
+        ("messages.1.seconds", float("nan"), "bad_message"),
+        ("messages.1.reasoning", {"content": "hm", "seconds": float("nan")}, "bad_message"),
+        ("messages.1.created_at", "0001-01-01T00:00:00+14:00", "bad_message"),
+        ("conversation.created_at", "0001-01-01T00:00:00+14:00", "not_ours"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_by_name_and_leaves_nothing(path, value, code, alice, thread):
