@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from conversations import api, embedding, views
+from conversations import api, embedding, icons, views
 
 app_name = "conversations"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("visit/c/<uuid:conversation_id>/", views.visit, name="visit_page"),
     path("widget/", views.widget, name="widget"),
     path("widget/c/<uuid:conversation_id>/", views.widget, name="widget_page"),
+    path("favicon.ico", icons.favicon, name="favicon"),
     path("widget.js", embedding.script, name="widget_script"),
     path("api/conversations/", api.conversations, name="api_conversations"),
     path("api/conversations/<uuid:conversation_id>/", api.conversation, name="api_conversation"),

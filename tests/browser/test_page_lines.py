@@ -229,3 +229,15 @@ def test_without_a_script_one_signs_in_sees_the_list_and_reads(
     expect(page.locator(".message-user .bubble")).to_have_text("count to 3")
     expect(page.locator(".message-assistant .prose")).to_have_text("1 2 3")
     bare.close()
+
+
+def test_an_answer_that_was_given_before_says_so(site: Site, member: Members) -> None:
+    page = member().new_page()
+    line = Line(page)
+    line.to_page = lambda frame: frame | {"cached": True} if frame["type"] == "turn.completed" else frame
+    page.goto(site.base_url)
+    chat = Chat(page, site.base_url)
+    chat.connected()
+    chat.ask("count to 3")
+    chat.ends()
+    expect(chat.answers.last.locator(".message-note")).to_contain_text("the answer you got a moment ago")

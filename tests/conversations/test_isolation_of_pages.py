@@ -76,6 +76,7 @@ FOR_ANYBODY = {
     "visit_page": [("GET", "", None), ("GET", "?turn=TURN", None)],
     "widget": [("GET", "?conversation=CONVERSATION", None)],
     "widget_page": [("GET", "", None)],
+    "favicon": [("GET", "?conversation=CONVERSATION", None)],
     "widget_script": [("GET", "?conversation=CONVERSATION", None)],
 }
 TRIED_URLS |= FOR_ANYBODY

@@ -154,3 +154,11 @@ def test_the_page_speaks_the_readers_language(language, words, alices):
     answer = alices.get("/", headers={"Accept-Language": language})
     assert words in answer.content.decode()
     assert f'lang="{language}"'.lower() in answer.content.decode().lower()
+
+
+def test_the_icon_is_at_its_old_address_too(client):
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")
+    assert answer.content.startswith(b"<svg")
+    assert "max-age" in answer["Cache-Control"]
+    assert client.post("/favicon.ico").status_code == 405

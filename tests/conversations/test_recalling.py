@@ -149,6 +149,31 @@ async def test_the_same_parameters_in_another_order_are_the_same(coze, alice, ta
     assert await is_cached(asked)
 
 
+async def test_an_answer_that_is_asked_for_again_is_a_new_one(coze, alice, tab):
+    async with tab(alice) as page:
+        await page.say(QUESTION)
+        again = await page.say(QUESTION)
+        anew = await page.ask("", conversation=again.conversation, regenerates=again.turn)
+        assert (await anew.end())["type"] == "turn.completed"
+        assert await is_cached(again)
+        assert not await is_cached(anew)
+    assert chats(coze) == 2
+
+
+async def test_the_page_says_so_without_a_script_too(coze, alice, tab, client):
+    async with tab(alice) as page:
+        first, again = await page.say(QUESTION), await page.say(QUESTION)
+    await database.run(client.force_login, alice)
+    words = "the answer you got a moment ago"
+
+    def shown(asked) -> str:
+        page = client.get(f"/c/{asked.conversation}/").content.decode()
+        return page.partition('<template id="strings">')[0]
+
+    assert words not in await database.run(shown, first)
+    assert words in await database.run(shown, again)
+
+
 async def test_another_assistant_is_asked(coze, alice, tab):
     async with tab(alice) as page:
         first = await page.say(QUESTION)

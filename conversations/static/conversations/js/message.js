@@ -119,7 +119,7 @@ function countDown(words) {
 }
 
 /** The waiting dots, the words of an end that is not the plain one, or nothing. */
-export function noteAnswer(item, status, { error, interrupt, run } = {}) {
+export function noteAnswer(item, status, { error, interrupt, run, cached } = {}) {
   item.dataset.status = status;
   const note = item.querySelector(".message-note");
   const said = { canceled: "stopped", interrupted: "interrupted", requires_action: "asks_back" }[status];
@@ -127,7 +127,7 @@ export function noteAnswer(item, status, { error, interrupt, run } = {}) {
   if (status === "requires_action" && interrupt) note.replaceChildren();
   else if (said) note.replaceChildren(stopped(said, { goOn: status !== "requires_action", run }));
   else if (status === "failed") note.replaceChildren(trouble(error, { turn: item.dataset.turn, run }));
-  else note.replaceChildren();
+  else note.replaceChildren(...(cached ? [element("p", "message-stopped", text("cached"))] : []));
 }
 
 /** A run does not go on where it was left: it is looked up, or runs once more. */

@@ -89,6 +89,7 @@ function terminal(turn, frame) {
   const stepsMissing = (frame.steps ?? 0) !== turn.steps.size;
   const thoughtMissing = (frame.reasoning ?? 0) !== turn.thought.length;
   turn.facts = { usage: frame.usage, seconds: frame.seconds, log_id: frame.log_id };
+  turn.cached = frame.cached;
   const refetch = incomplete || unrendered || stepsMissing || thoughtMissing;
   return { changed: true, ended: !repeated, refetch, mismatch: incomplete };
 }
