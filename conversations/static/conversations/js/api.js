@@ -64,6 +64,43 @@ export const judge = (id, turn, feedback) =>
 /** One choice and its value, as `{name: value}`. */
 export const saveSettings = (changed) => request("/api/me/settings", { method: "PATCH", body: changed });
 
+/** Is the person known by a pass that each request shows, and not by a cookie? */
+export const isPass = () => token === undefined;
+export const fileAt = (id) => `/api/uploads/${encodeURIComponent(id)}/`;
+
+/** A file of one's own, as a blob. */
+export async function fetchFile(id) {
+  const response = await fetch(fileAt(id), { headers: identity(), credentials: isPass() ? "omit" : "same-origin" });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  return response.blob();
+}
+
+/** Brings a file to the server; `progress(0…1)`. `ended` is what the server says of it, or an Error as above: without `status` there is no line. */
+export function startUpload(file, name, progress = () => {}) {
+  // What fetch cannot tell: how much has gone out.
+  const sending = new XMLHttpRequest();
+  const ended = new Promise((resolve, reject) => {
+    const fail = (fields) => reject(Object.assign(new Error("upload"), fields));
+    sending.open("POST", "/api/uploads/");
+    sending.responseType = "json";
+    for (const [header, value] of Object.entries(identity() || {})) sending.setRequestHeader(header, value);
+    sending.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
+    sending.onload = () => {
+      const { status, response } = sending;
+      if (status === 201) resolve(response);
+      else fail({ status, words: response?.error?.message });
+    };
+    sending.onerror = () => fail({});
+    sending.onabort = () => fail({ status: 499 });
+    const form = new FormData();
+    form.append("file", file, name);
+    sending.send(form);
+  });
+  return { ended, abort: () => sending.abort() };
+}
+
+export const upload = (file, name) => startUpload(file, name).ended;
+
 export const beginVisit = (language) => request("/api/visit", { method: "POST", body: { language } });
 export const lookAtVisit = () => request("/api/visit");
 export const endVisit = () => request("/api/visit", { method: "DELETE" });

@@ -1,5 +1,6 @@
 // What a person asks, until its answer begins: kept, shown, sent, queued, refused, asked again.
 
+import { bring } from "./files.js";
 import { markQuestion, sourceOf } from "./message.js";
 import { announce, toast } from "./notices.js";
 import { laneOf, newClientId } from "./outbox.js";
@@ -78,10 +79,12 @@ export class Asking {
   }
 
   /** Keeps a question, shows it and lets it go. `draft` is the name of the draft that it was, `about` see outbox.js. */
-  ask(content, { draft, about, parameters, answers, lookUp } = {}) {
+  ask(words, { draft, about, parameters, answers, lookUp, attachments } = {}) {
     const { id, chat, assistant } = this.#open;
+    // As the server does: files alone have their names for words.
+    const content = words || attachments?.map(({ name }) => name).join(", ") || "";
     const online = this.#isOnline();
-    const fields = { conversation: id, chat, assistant, content, about, attempted: online, parameters, answers, lookUp };
+    const fields = { conversation: id, chat, assistant, content, about, attempted: online, parameters, answers, lookUp, attachments };
     const [entry, saved] = this.#outbox.add({ ...fields, draft: draft && { name: draft } });
     if (!id) history.replaceState({ chat }, "");
     const replaced = about?.edits ?? about?.regenerates;
@@ -188,7 +191,7 @@ export class Asking {
     const { id, created_at: createdAt } = question;
     const asked = this.#thread.question(clientId);
     const content = whole ?? question.content;
-    const item = asked ?? this.#thread.addQuestion({ id, turn, content, createdAt });
+    const item = asked ?? this.#thread.addQuestion({ id, turn, content, createdAt, attachments: question.attachments });
     this.#mark(item, { turn, message: id });
     if (!asked && whole === null) this.#open.complete();
   }
@@ -221,6 +224,17 @@ export class Asking {
     });
     announce(errorText(error));
     if (laneOf(entry) !== laneOf({ conversation: this.#open.id, chat: this.#open.chat })) toast(errorText(error));
+  }
+
+  /** Brings the files of a question to the server before it is said; null, and marked, if that did not work. */
+  async prepare(entry) {
+    try {
+      return await bring(entry);
+    } catch ({ status, words }) {
+      const error = { code: "attachment", message: words || text("upload_failed") };
+      await this.#outbox.refuse(entry.clientId, { error, retryAt: status ? undefined : Date.now() + 5_000 });
+      return null;
+    }
   }
 
   /** A queued question could not be changed or removed. True if it was about one. */
@@ -265,7 +279,7 @@ export class Asking {
     else if (name === "anew") this.#anew(clientId);
     else {
       // As a draft first: at no moment it is kept nowhere.
-      if (name === "edit") this.#open.restore(entry.content);
+      if (name === "edit") this.#open.restore(entry.content, entry.attachments);
       this.discard(clientId);
       item.remove();
     }

@@ -15,14 +15,16 @@ export class Composer {
   #count = byId("composer-count");
   #seconds = byId("send-seconds");
   #drafts;
+  #attachments;
   #limit;
   #conversation;
   #running = false;
   #wait = 0;
 
-  /** `onSend(content, {draft})` takes a question and the name of its draft; `onStop()` ends the running answer; `onUp(field)` hears ↑ in the empty box. */
-  constructor({ drafts, conversation, limit, onSend, onStop, onUp }) {
+  /** `onSend(content, {draft, attachments})` takes a question, the name of its draft and its files; `onStop()` ends the running answer; `onUp(field)` hears ↑ in the empty box. */
+  constructor({ drafts, attachments, conversation, limit, onSend, onStop, onUp }) {
     this.#drafts = drafts;
+    this.#attachments = attachments;
     this.#limit = limit;
     this.#conversation = conversation;
     this.#input.addEventListener("input", () => this.#typed());
@@ -47,11 +49,11 @@ export class Composer {
     // What was typed before the drafts were read is newer than they are.
     drafts.opened.then(() => {
       this.#input.value ||= drafts.get(this.#conversation);
-      this.#refresh();
+      this.refresh();
     });
     addEventListener("look", () => this.#explainKeys());
     this.#explainKeys();
-    this.#refresh();
+    this.refresh();
   }
 
   focus() {
@@ -63,7 +65,8 @@ export class Composer {
     this.#drafts.flush();
     this.#conversation = conversation;
     this.#input.value = this.#drafts.get(conversation);
-    this.#refresh();
+    this.#attachments.switchTo(conversation);
+    this.refresh();
     this.focus();
   }
 
@@ -72,6 +75,7 @@ export class Composer {
     const typed = this.#input.value;
     const before = this.#conversation;
     this.#conversation = conversation;
+    this.#attachments.rename(conversation);
     if (!typed) return;
     this.#drafts.set(conversation, typed);
     this.#drafts.set(before, "");
@@ -80,18 +84,19 @@ export class Composer {
 
   setRunning(running) {
     this.#running = running;
-    this.#refresh();
+    this.refresh();
   }
 
   /** For so many seconds nothing goes out (Infinity: nobody knows when); what is typed stays. */
   setWait(seconds) {
     if (seconds === this.#wait) return;
     this.#wait = seconds;
-    this.#refresh();
+    this.refresh();
   }
 
   /** Puts a text back for another try, before whatever is there. */
-  restore(content) {
+  restore(content, attachments) {
+    this.#attachments.restore(attachments);
     this.#input.value = this.#input.value.trim() ? `${content}\n\n${this.#input.value}` : content;
     this.#typed();
     this.#drafts.flush();
@@ -113,13 +118,16 @@ export class Composer {
 
   #send() {
     const content = this.#input.value.trim();
-    if (!content || this.#input.disabled || this.#wait || this.#length(content) > this.#limit) return;
+    const files = this.#attachments.any;
+    if (!(content || files) || this.#attachments.pending) return;
+    if (this.#input.disabled || this.#wait || this.#length(content) > this.#limit) return;
     // The draft is stored until its question is: one transaction puts the one and takes the other.
     this.#drafts.flush();
     this.#input.value = "";
     this.#drafts.forget(this.#conversation);
-    this.#refresh();
-    this.onSend(content, { draft: this.#drafts.nameOf(this.#conversation) });
+    this.refresh();
+    const attachments = files ? this.#attachments.take() : undefined;
+    this.onSend(content, { draft: this.#drafts.nameOf(this.#conversation), attachments });
   }
 
   /** What sends is a choice of the person's; a narrow box has no room for the explanation. */
@@ -145,7 +153,7 @@ export class Composer {
 
   #typed() {
     this.#drafts.set(this.#conversation, this.#input.value);
-    this.#refresh();
+    this.refresh();
   }
 
   /** Another tab typed or sent here. What stands in this box is replaced only if it is the same draft. */
@@ -154,7 +162,7 @@ export class Composer {
     const mine = this.#input.value;
     if (mine === before && document.activeElement !== this.#input) {
       this.#input.value = now;
-      this.#refresh();
+      this.refresh();
     } else if (mine && mine !== now && !now) this.#drafts.set(this.#conversation, mine);
   }
 
@@ -163,21 +171,21 @@ export class Composer {
     return content.length <= this.#limit * 0.9 ? content.length : [...content].length;
   }
 
-  #refresh() {
+  refresh() {
     const content = this.#input.value;
     const length = this.#length(content);
     const near = length > this.#limit * 0.9;
     this.#count.hidden = !near;
     if (near) this.#count.textContent = text("too_long", { n: length, limit: this.#limit });
     this.#count.toggleAttribute("data-over", length > this.#limit);
-    const typed = content.trim() !== "";
+    const typed = content.trim() !== "" || this.#attachments.any;
     const counts = Number.isFinite(this.#wait) && this.#wait > 0;
     const mode = this.#running && !typed ? "stop" : counts ? "wait" : "send";
     this.#button.dataset.mode = mode;
     this.#seconds.textContent = mode === "wait" ? this.#wait : "";
     this.#label.textContent = mode === "wait" ? text("limited", { n: this.#wait }) : text(mode);
     this.#button.title = this.#label.textContent;
-    const cannot = this.#wait > 0 || !typed || length > this.#limit;
+    const cannot = this.#wait > 0 || !typed || this.#attachments.pending || length > this.#limit;
     this.#button.disabled = this.#input.disabled || (mode !== "stop" && cannot);
     // While something is typed the button sends; stopping has one of its own then.
     this.#stop.hidden = !(this.#running && typed);

@@ -144,8 +144,8 @@ export class OpenConversation {
     this.#runs.setRunning(this.busy);
   }
 
-  restore(content) {
-    this.#composer.restore(content);
+  restore(content, attachments) {
+    this.#composer.restore(content, attachments);
   }
 
   /** Takes one frame about turns or the state of this conversation. */

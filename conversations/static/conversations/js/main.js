@@ -5,6 +5,7 @@ import { Asides } from "./asides.js";
 import { codeOf, copy, copyText } from "./code.js";
 import { Assistants } from "./assistants.js";
 import { setUpQuestions } from "./asked.js";
+import { Attachments } from "./attach.js";
 import { entitle, finished } from "./attention.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
@@ -59,7 +60,7 @@ const outbox = new Outbox({
   },
   onAccepted: (frame, entry) => open.asking.acceptedElsewhere(frame, entry),
 });
-const sender = new Sender({ outbox, say: send, ready: isOnline, doubt: () => socket.check() });
+const sender = new Sender({ outbox, say: send, ready: isOnline, doubt: () => socket.check(), prepare: (entry) => open.asking.prepare(entry) });
 const runs = new RunForm({ onRun: ({ content, ...given }) => open.asking.ask(content, given), onStop: () => open.stop() });
 const assistants = new Assistants({
   known: config.assistants,
@@ -85,6 +86,7 @@ const open = new OpenConversation({
   onWho: (assistant, { isNew }) => {
     assistants.name(isNew ? null : assistant);
     runs.show(assistant, { folded: !isNew });
+    attachments.allow(assistant?.files ?? 0);
   },
   assistants,
   runs,
@@ -100,8 +102,14 @@ const session = new Session({
   alone: visiting,
 });
 const frame = framed && setUpFrame(config, { focus: () => composer.focus() });
+const attachments = new Attachments({
+  limits: config.uploads,
+  conversation: config.conversation,
+  onChange: () => composer?.refresh(),
+});
 const composer = new Composer({
   drafts,
+  attachments,
   conversation: config.conversation,
   limit: config.content_limit,
   onSend: (content, options) => open.asking.ask(content, options),

@@ -4,6 +4,7 @@ import { drawAsides, drawFacts, drawThoughts } from "./asides.js";
 import { drawQuestion } from "./asked.js";
 import { addCopyButtons } from "./code.js";
 import { element, fromTemplate, icon, setSafeHtml } from "./dom.js";
+import { showFiles } from "./files.js";
 import { renderLive } from "./live.js";
 import { drawSteps, endSteps, isAnyRunning, tickSteps } from "./steps.js";
 import { errorText, text } from "./strings.js";
@@ -45,12 +46,13 @@ export function showTime(item, createdAt) {
   time.title = moment.format(when);
 }
 
-export function makeQuestion({ id = "", turn = "", clientId = "", content, createdAt, parameters }) {
+export function makeQuestion({ id = "", turn = "", clientId = "", content, createdAt, parameters, attachments }) {
   const item = fromTemplate("message-user");
   item.dataset.message = id;
   item.dataset.turn = turn ?? "";
   if (clientId) item.dataset.client = clientId;
   item.querySelector(".bubble").textContent = content;
+  showFiles(item, attachments);
   keepParameters(item, parameters);
   remember(item, content);
   showTime(item, createdAt ?? Date.now());

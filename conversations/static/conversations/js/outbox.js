@@ -15,7 +15,7 @@ export const laneOf = ({ conversation, chat }) => conversation ?? chat;
 
 const inOrder = (one, other) => one.order - other.order || (one.clientId < other.clientId ? -1 : 1);
 
-export const startFrame = ({ clientId, conversation, content, assistant, about, parameters, answers, lookUp }) => ({
+export const startFrame = ({ clientId, conversation, content, assistant, about, parameters, answers, lookUp, attachments }) => ({
   ...about,
   type: "turn.start",
   client_id: clientId,
@@ -26,11 +26,13 @@ export const startFrame = ({ clientId, conversation, content, assistant, about, 
   ...(parameters && { parameters }),
   ...(answers && { answers }),
   ...(lookUp && { look_up: lookUp }),
+  ...(attachments?.length && { attachments: attachments.map(({ id }) => id) }),
 });
 
 /**
- * An entry is {clientId, conversation, chat, assistant?, content, about?, parameters?, answers?, lookUp?, createdAt, order, attempted, error?, retryAt?, tries?}.
+ * An entry is {clientId, conversation, chat, assistant?, content, about?, parameters?, answers?, lookUp?, attachments?, createdAt, order, attempted, error?, retryAt?, tries?}.
  * `about` names the turn that it edits, regenerates or continues.
+ * `attachments` are {id?, file?, name, size, image}: without an id they are still to be brought.
  * `attempted`: the server may have it. With `error` and no `retryAt` it is refused: it stays until its
  * author decides, and holds up nobody. With `retryAt` it is said again by itself, and what follows waits.
  */
@@ -114,7 +116,7 @@ export class Outbox {
       const last = Math.max(0, ...questions.map((known) => known.order));
       const kept = drafts.find(({ name }) => name === draft?.name);
       // What another tab has typed since under the same name is not this question's draft.
-      const same = kept && kept.content.trim() === content;
+      const same = kept && (kept.content.trim() === content || (!kept.content.trim() && question.attachments));
       return { put: [{ ...entry, order: Math.max(order, last + 1) }], draft: same ? { ...draft, content: "" } : undefined };
     }).then(() => this.#fresh.delete(clientId));
     return [entry, saved];
@@ -166,7 +168,13 @@ export class Outbox {
   /** Once more, as it is; in a chat of its own if its conversation is gone. */
   retry(clientId, { chat } = {}) {
     const elsewhere = chat ? { chat, conversation: null, about: undefined } : {};
-    return this.#update(clientId, ({ error, retryAt, ...entry }) => ({ ...entry, ...elsewhere }));
+    // A file that the server does not have any more is brought anew, if it is still here.
+    const anew = ({ id, ...each }) => (each.file ? each : { id, ...each });
+    return this.#update(clientId, ({ error, retryAt, ...entry }) => ({
+      ...entry,
+      ...elsewhere,
+      ...(error?.code === "attachment" && { attachments: entry.attachments?.map(anew) }),
+    }));
   }
 
   /** Its conversation is gone: it waits, refused, in a chat of its own. */

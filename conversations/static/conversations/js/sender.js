@@ -36,13 +36,15 @@ export class Sender {
   #say;
   #ready;
   #doubt;
+  #prepare;
   #waiting = new Map();
   #busy = new Set();
   #line = new AbortController();
   #timer = null;
 
-  /** `say(frame)` is false where there is no line; `ready()` tells beforehand; `doubt()` asks whether it lives. */
-  constructor({ outbox, say, ready, doubt }) {
+  /** `say(frame)` is false where there is no line; `ready()` tells beforehand; `doubt()` asks whether it lives; `prepare(entry)` brings what goes with it, null if that did not work. */
+  constructor({ outbox, say, ready, doubt, prepare }) {
+    this.#prepare = prepare;
     this.#doubt = doubt;
     this.#outbox = outbox;
     this.#say = say;
@@ -102,7 +104,7 @@ export class Sender {
       };
       const timers = [setTimeout(this.#doubt, DOUBT_AFTER), setTimeout(settle, ANSWER_WITHIN)];
       this.#waiting.set(clientId, settle);
-      if (!this.#say(startFrame(entry))) settle();
+      this.#prepare(entry).then((whole) => whole && !signal.aborted && this.#say(startFrame(whole)) || settle());
     });
     this.#waiting.delete(clientId);
   }

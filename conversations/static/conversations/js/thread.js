@@ -5,6 +5,7 @@ import { addCopyButtons } from "./code.js";
 import { keepDays } from "./days.js";
 import { byId, element } from "./dom.js";
 import { typedIn } from "./editing.js";
+import { showFiles } from "./files.js";
 import {
   drawTurn,
   fillAnswer,
@@ -288,6 +289,7 @@ export class Thread {
     if (message.role === "user") {
       remember(item, message.content);
       keepParameters(item, message.parameters);
+      showFiles(item, message.attachments);
       if (item.dataset.status) markQuestion(item, "accepted");
       return false;
     }

@@ -4,6 +4,7 @@ import { chooseVersion, clearContext, deleteTurn, restoreContext, restoreTurn } 
 import { confirmDeleteTurn } from "./dialogs.js";
 import { byId } from "./dom.js";
 import { Editing } from "./editing.js";
+import { filesOf } from "./files.js";
 import { parametersOf, sourceOf } from "./message.js";
 import { announce, toast } from "./notices.js";
 import { text } from "./strings.js";
@@ -43,7 +44,7 @@ export class Tree {
     const { turn } = item.dataset;
     if (this.#open.busy) this.#open.stop();
     const about = content === sourceOf(item) ? { regenerates: turn } : { edits: turn };
-    this.#open.asking.ask(content, { about });
+    this.#open.asking.ask(content, { about, attachments: filesOf(item) });
   }
 
   regenerate(item) {
@@ -52,7 +53,7 @@ export class Tree {
     if (this.#open.busy) toast(text("busy_here"));
     else if (question) {
       const about = { regenerates: turn };
-      this.#open.asking.ask(sourceOf(question), { about, parameters: parametersOf(question) });
+      this.#open.asking.ask(sourceOf(question), { about, parameters: parametersOf(question), attachments: filesOf(question) });
     }
   }
 
