@@ -2,7 +2,8 @@
 
 import ast
 import gzip
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cozechat.storage import travelling
@@ -121,12 +122,45 @@ def test_every_edge_is_a_file_that_exists():
     assert {name_of(path) for path in FILES} >= EDGES
 
 
-OWN_SCRIPTS = sorted((ROOT / "conversations/static/conversations").rglob("*.js"))
+SCRIPTS = ROOT / "conversations/static/conversations"
+IMPORTED = re.compile(r"""\b(?:from|import)\s*"\./([\w-]+\.js)\"""")
 
 
-def test_the_scripts_of_the_page_stay_small():
-    weighed = [gzip.compress(travelling(script.read_text()).encode(), 9) for script in OWN_SCRIPTS]
-    assert sum(map(len, weighed)) < 60_000
+def loaded_by(entry: str) -> set[str]:
+    """A page's script and all that it imports."""
+    loaded, left = set(), {entry}
+    while left:
+        name = left.pop()
+        loaded.add(name)
+        left |= set(IMPORTED.findall((SCRIPTS / "js" / name).read_text())) - loaded
+    return loaded
+
+
+def weight(paths: Iterable[Path]) -> int:
+    """Bytes as they travel, gzipped file by file."""
+    return sum(len(gzip.compress(travelling(path.read_text()).encode(), 9)) for path in paths)
+
+
+def entries() -> set[str]:
+    """The scripts that templates name."""
+    named = (
+        re.findall(r"conversations/js/([\w-]+\.js)", path.read_text())
+        for path in (ROOT / "templates").rglob("*")
+        if path.is_file()
+    )
+    return {name for names in named for name in names}
+
+
+def test_the_scripts_of_a_page_stay_small():
+    weights = {entry: weight(SCRIPTS / "js" / name for name in loaded_by(entry)) for entry in entries()}
+    assert weights["main.js"] > 40_000, "the chat page is among them"
+    assert {entry: bytes_ for entry, bytes_ in weights.items() if bytes_ >= 60_000} == {}
+    assert weight([SCRIPTS / "widget.js"]) < 5_000, "what other sites load"
+
+
+def test_every_script_is_loaded_by_some_page():
+    loaded = {name for entry in entries() for name in loaded_by(entry)}
+    assert {path.name for path in (SCRIPTS / "js").glob("*.js")} == loaded
 
 
 def test_what_travels_of_a_script_is_no_other_script():
