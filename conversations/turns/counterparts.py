@@ -76,10 +76,10 @@ async def _make(running: RunningTurn, *, client: CozeClient, caller: Caller) -> 
 
 
 async def _adopt(running: RunningTurn, coze_id: str) -> History:
-    kept, history = await database.run(_keep_and_recall, running, coze_id=coze_id)
-    if not kept:
+    adopted, history = await database.run(_keep_and_recall, running, coze_id=coze_id)
+    if not adopted:
         running.stop()
-    running.begun.line.coze_conversation_id = coze_id
+    running.begun.line.coze_conversation_id = adopted or coze_id
     return history
 
 
@@ -89,11 +89,15 @@ async def clear(running: RunningTurn, *, client: CozeClient, caller: Caller) -> 
     await database.run(saving.note_cut, running)
 
 
-def _keep_and_recall(running: RunningTurn, *, coze_id: str) -> tuple[bool, History]:
+def _keep_and_recall(running: RunningTurn, *, coze_id: str) -> tuple[str, History]:
+    """The conversation to ask in, and what it has to be told; empty where this turn has nothing to ask any more."""
     title = running.begun.conversation.title
     kept = saving.keep_coze_conversation(running, coze_id=coze_id, name=title)
     saving.note_cut(running)
-    return kept, _earlier(running)
+    if kept:
+        return coze_id, _earlier(running)
+    # A turn that was stopped while Coze made its conversation may have been quicker: then it is this one's, too.
+    return saving.coze_conversation_of(running), ()
 
 
 def _earlier(running: RunningTurn) -> History:

@@ -61,7 +61,7 @@ def mark_in_progress(running: RunningTurn) -> bool:
 
 
 def keep_coze_conversation(running: RunningTurn, *, coze_id: str, name: str) -> bool:
-    """Coze made a conversation for this line. False: a later turn was quicker, so this one has lost its lease.
+    """Coze made a conversation for this line. False: another turn was quicker.
 
     A deleted conversation keeps the id too: it has to be deleted at Coze.
     """
@@ -73,6 +73,15 @@ def keep_coze_conversation(running: RunningTurn, *, coze_id: str, name: str) -> 
     session_name = running.begun.owner.session_name
     leftovers.leave(app_id=running.assistant.app_id, session_name=session_name, coze_id=coze_id)
     return False
+
+
+def coze_conversation_of(running: RunningTurn) -> str:
+    """What the line has at Coze by now; nothing for a turn that was taken away."""
+    if not Turn.objects.leased(running.lease).exists():
+        return ""
+    line = running.begun.line
+    rows = type(line)._default_manager.filter(pk=line.pk)
+    return rows.values_list("coze_conversation_id", flat=True).first() or ""
 
 
 def forget_coze_conversation(running: RunningTurn, *, coze_id: str) -> None:
