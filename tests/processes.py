@@ -24,6 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from cozechat.emulator import process as emulator
+from tests import fresh_databases
 from tests.tabs import PATIENCE, Tab
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +93,7 @@ class Site:
     def __init__(self, environment: dict[str, str], coze: emulator.RunningEmulator) -> None:
         self.environment, self.coze = environment, coze
         self.processes: list[Process] = []
+        fresh_databases.lay(environment)
         self.run("manage.py", "migrate", "--verbosity=0")
         self.members = iter(json.loads(self.run("-m", "tests.browser.people", str(MEMBERS))))
 

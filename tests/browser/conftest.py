@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from tests import fresh_databases
 from tests.browser.chat import Chat
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,7 @@ class Site:
         return done.stdout
 
     def _make_members(self, count: int) -> list[dict[str, Any]]:
+        fresh_databases.lay(self.environment)
         self._run("manage.py", "migrate", "--verbosity=0")
         members: list[dict[str, Any]] = json.loads(self._run("-m", "tests.browser.people", str(count)))
         return members

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from cozechat.emulator import process as emulators
 from cozechat.emulator.process import RunningEmulator
+from tests import fresh_databases
 from tests.tabs import TERMINAL, assemble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,7 @@ class Site:
         self.log = home / "site.log"
         self.coze: RunningEmulator = emulators.start(home / "emulator", in_memory=True, pace=50)
         try:
+            fresh_databases.lay(self.environment)
             self.manage("migrate", "--verbosity=0")
             self.log_ins: dict[str, str] = json.loads(
                 self.manage("shell", "-v", "0", "-c", _LOG_INS).splitlines()[-1]

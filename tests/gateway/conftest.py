@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from cozechat.emulator import process
+from tests import fresh_databases
 from tests.processes import own_database
 
 from .eavesdropping import eavesdropper
@@ -47,6 +48,7 @@ def furnished(place: Any, **more: str) -> Iterator[Site]:
     emulator = process.start(place / "var" / "emulator", in_memory=True, pace=400)
     with own_database(place) as database_url, emulator as coze:
         environment = environment_of(place, database_url=database_url, **more)
+        fresh_databases.lay(environment)
         manage(environment, "migrate", "--verbosity", "0")
         site = Site(environment, coze=coze, log=place / "log")
         try:
