@@ -49,9 +49,10 @@ def page(request: HttpRequest, conversation_id: uuid.UUID | None = None) -> Http
         message.update(_for_scripts(message))
     chosen = None if conversation else _chosen(request.GET.get("assistant", ""))
     # Whom a new chat asks: the page may begin one without being loaded anew.
-    greeting = _describe_assistant(chosen or _default())
+    rows, default = _offered()
+    greeting = _describe_assistant(chosen or default)
     assistant = _describe_assistant(conversation.assistant) if conversation else greeting
-    offered = _offered()
+    offered = [_describe_assistant(each) for each in rows]
     context = {
         **_sidebar(user, query=request.GET),
         "conversation": conversation,
@@ -104,7 +105,8 @@ def _empty_page(
     """A visitor's page before the tab has shown its pass. Who is logged in here besides plays no part in it."""
     request.user = AnonymousUser()
     chosen = _chosen(request.GET.get("assistant", ""))
-    greeting = _describe_assistant(chosen or _default())
+    rows, default = _offered()
+    greeting = _describe_assistant(chosen or default)
     config = {
         "user": None,
         "conversation": str(conversation_id) if conversation_id else None,
@@ -118,7 +120,7 @@ def _empty_page(
         "hosts": settings.WIDGET_ORIGINS if framed else [],
         "chosen": str(chosen.pk) if chosen else None,
         "greeting": greeting,
-        "assistants": _offered(),
+        "assistants": [_describe_assistant(each) for each in rows],
     }
     context = {
         "visiting": True,
@@ -133,13 +135,14 @@ def _empty_page(
     return render(request, "conversations/page.html", context)
 
 
-def _default() -> Assistant | None:
-    """Whom a new chat asks where nobody was picked: somebody to talk to, else whoever there is."""
-    return default_assistant() or Assistant.objects.offered().first()
-
-
-def _offered() -> list[dict[str, Any] | None]:
-    return [_describe_assistant(each) for each in Assistant.objects.offered()]
+def _offered() -> tuple[list[Assistant], Assistant | None]:
+    """All that can be picked, and whom a new chat asks where nobody was: somebody to talk to, else whoever there is."""
+    rows = list(Assistant.objects.offered())
+    default = default_assistant(among=rows)
+    if default is not None and default not in rows:
+        # The environment's were made just now.
+        rows = list(Assistant.objects.offered())
+    return rows, default or next(iter(rows), None)
 
 
 def _for_scripts(message: dict[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts import visits
 from accounts.models import User, Visit
-from conversations.models import Attachment, Branch, Conversation, Message, Share, Turn
+from conversations.models import Attachment, Branch, Conversation, Feedback, Message, Share, Turn
 from conversations.turns.forgetting import forget
 from conversations.turns.processes.news import News
 from cozechat import database
@@ -59,6 +59,8 @@ def move(visit_id: int) -> list[Moved]:
     Turn.objects.filter(conversation_id__in=ids).update(owner=member)
     Share.objects.filter(conversation_id__in=ids).update(owner=member)
     Attachment.objects.filter(conversation_id__in=ids).update(owner=member)
+    # Coze's message goes, so there is nobody left to tell.
+    Feedback.objects.filter(turn__conversation_id__in=ids).update(owner=member, tell_at=None)
     Conversation.objects.filter(pk__in=ids).update(owner=member, folder=None)
     # The index knows them by their owner.
     Message.objects.filter(conversation_id__in=ids).update(is_indexed=False)

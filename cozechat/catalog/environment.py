@@ -155,9 +155,15 @@ def _credentials(
     )
 
 
-def default_assistant() -> Assistant | None:
-    """What a new conversation talks to; None when nothing is configured or all is switched off."""
-    first = Assistant.objects.talkative().first()
+def default_assistant(*, among: Iterable[Assistant] | None = None) -> Assistant | None:
+    """What a new conversation talks to; None when nothing is configured or all is switched off.
+
+    Whoever has read those that are offered already passes them as `among`.
+    """
+    if among is None:
+        first = Assistant.objects.talkative().first()
+    else:
+        first = next((each for each in among if each.kind in Assistant.TALKATIVE), None)
     if first and first.app.source == CozeApp.Source.ENVIRONMENT and _is_in_line(first.app, [first]):
         return first
     _ensure_rows()

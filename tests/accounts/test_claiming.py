@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import passes, visits
 from accounts.models import User, Visit
 from conversations.finding import index
-from conversations.models import Conversation, CozeLeftover, Message, Share, Turn
+from conversations.models import Conversation, CozeLeftover, Feedback, Message, Share, Turn
 from conversations.turns import inheriting
 from cozechat.catalog.environment import default_assistant
 from tests.accounts.visit_steps import begin, showing, strict
@@ -148,19 +148,26 @@ def test_what_hangs_on_a_conversation_moves_along(alice):
     visitor = visitor_of(visit)
     conversation = chat_of(visitor)
     Share.objects.create(conversation=conversation, owner=visitor, digest="0" * 64)
+    Feedback.objects.create(
+        turn=conversation.turns.first(), owner=visitor, rating="like", changed_at=timezone.now()
+    )
     assert claim(as_member(alice), visit["pass"]).status_code == 200
     assert Share.objects.get().owner_id == alice.pk
+    assert Feedback.objects.get().owner_id == alice.pk
     owned = [
         (model, field.name)
         for model in apps.get_app_config("conversations").get_models()
         for field in model._meta.get_fields()
         if field.many_to_one and field.related_model is User
     ]
-    # Whoever adds another must say in `inheriting` what becomes of it. Days are counted for a person, not for a chat.
+    # Whoever adds another must say in `inheriting` what becomes of it. Days are a person's, folders a visitor's.
     assert {(model.__name__, name) for model, name in owned} == {
         ("Conversation", "owner"),
         ("Turn", "owner"),
         ("Share", "owner"),
+        ("Attachment", "owner"),
+        ("Feedback", "owner"),
+        ("Folder", "owner"),
         ("TurnDay", "owner"),
     }
 

@@ -138,4 +138,4 @@ def test_only_runs_have_inputs(coze, staff):
     refused = staff.post(
         f"/admin/catalog/assistant/{chat.pk}/change/", form_of(chat, inputs=json.dumps([CITY]))
     )
-    assert "Only workflow runs have inputs." in refused.content.decode()
+    assert "Only workflow runs have inputs; a chat workflow may have one file." in refused.content.decode()

@@ -122,7 +122,7 @@ def test_bob_gets_nowhere(sdk: Sdk, attempt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "settings", "expected"),
+    ("fault", "details", "expected"),
     [
         ("error-event", {"code": 4000}, Exception),
         ("chat-failed-bare", {}, pydantic.ValidationError),
@@ -132,12 +132,12 @@ def test_bob_gets_nowhere(sdk: Sdk, attempt: str) -> None:
         ("line-separators", {}, Exception),
     ],
 )
-def test_a_fault_is_an_exception(sdk: Sdk, fault: str, settings: dict[str, Any], expected: type) -> None:
+def test_a_fault_is_an_exception(sdk: Sdk, fault: str, details: dict[str, Any], expected: type) -> None:
     name = f"u_{secrets.token_hex(8)}"
 
     async def walk(coze: Any) -> None:
         request = sdk.chat("count to 9", (await coze.conversations.create()).id)
-        sdk.emulator.arm(fault, session_name=name, times=1, **settings)
+        sdk.emulator.arm(fault, session_name=name, times=1, **details)
         with pytest.raises(expected):
             await gather(coze.workflows.chat.stream(**request))
 
@@ -149,11 +149,11 @@ def test_a_fault_is_an_exception(sdk: Sdk, fault: str, settings: dict[str, Any],
 )
 def test_a_fault_is_no_exception(sdk: Sdk, fault: str, count: int) -> None:
     name = f"u_{secrets.token_hex(8)}"
-    settings = {"seconds": 0.1} if fault == "slow-first-byte" else {"after": 3}
+    details = {"seconds": 0.1} if fault == "slow-first-byte" else {"after": 3}
 
     async def walk(coze: Any) -> None:
         request = sdk.chat("count to 7", (await coze.conversations.create()).id)
-        sdk.emulator.arm(fault, session_name=name, times=1, **settings)
+        sdk.emulator.arm(fault, session_name=name, times=1, **details)
         assert len(await gather(coze.workflows.chat.stream(**request))) == count
 
     run(sdk, walk, session_name=name)

@@ -28,7 +28,7 @@ def runs(site):
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(
-    ("model", "fault", "settings"),
+    ("model", "fault", "details"),
     [
         ("gpt-4", "chat-failed", {"after": 0}),
         ("gpt-4", "truncate", {"after": 0}),
@@ -40,12 +40,10 @@ def runs(site):
     ],
     ids=["failed", "broken off", "empty", "flow", "long run", "interrupted", "tool"],
 )
-def test_what_coze_has_begun_is_not_begun_again_by_a_patient_client(
-    model, fault, settings, stream, site, key
-):
+def test_what_coze_has_begun_is_not_begun_again_by_a_patient_client(model, fault, details, stream, site, key):
     """The official client repeats a failed call twice, unless it is told not to."""
     if fault:
-        site.coze.arm(fault, **settings)
+        site.coze.arm(fault, **details)
     content = "look up coffee for me" if model == "tool-bot" else "count to 5"
     more = {"extra_body": {"workflow_parameters": {"seconds": 0}}} if model == "long" else {}
     with client_for(site, key, max_retries=2) as client, pytest.raises(openai.APIError) as failed:

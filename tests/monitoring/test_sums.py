@@ -227,7 +227,7 @@ def test_minutes_are_trimmed_and_their_hours_are_kept(alice):
     assert Tally.objects.filter(grain="minute").count() > 50
     hours = list(Tally.objects.filter(grain="hour").values_list("start", "sums"))
 
-    summing.trim(now=NOW + 4 * HOUR)
+    summing.trim(now=NOW + summing.MINUTES_KEPT + 4 * HOUR)
     assert not Tally.objects.filter(grain="minute").exists()
     assert list(Tally.objects.filter(grain="hour").values_list("start", "sums")) == hours
     summing.trim(now=NOW + timedelta(days=401))
