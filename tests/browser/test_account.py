@@ -60,12 +60,12 @@ def test_the_language_changes_everywhere_and_the_draft_stays(chat: Chat) -> None
     chat.page.locator("[data-language] button").click()
     chat.connected()
     expect(chat.page.locator("html")).to_have_attribute("lang", "zh-hans")
-    expect(chat.page.locator(".sidebar-new a")).to_have_text("新对话")
+    expect(chat.page.locator(".sidebar-new a[data-new]")).to_have_text("新对话")
     expect(chat.box).to_have_attribute("placeholder", "发消息，Enter 发送，Shift+Enter 换行")
     expect(chat.box).to_have_value("half a sentence")
     chat.page.locator("#account-button").click()
     chat.page.locator("[data-language] button").click()
-    expect(chat.page.locator(".sidebar-new a")).to_have_text("New chat")
+    expect(chat.page.locator(".sidebar-new a[data-new]")).to_have_text("New chat")
 
 
 def test_the_log_in_page_speaks_the_browsers_language(
