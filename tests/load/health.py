@@ -29,10 +29,11 @@ class Asker:
         self._host, self._port, self._path = parts.hostname, parts.port, path
         self.took: list[float] = []
 
-    async def ask(self, *, until: float, every: float) -> None:
+    async def ask(self, *, until: float, every: float, after: float = 0.0) -> None:
+        """Ask again and again; the first time `after` so many seconds, since probes do not come all at once."""
         reader, writer = await asyncio.open_connection(self._host, self._port)
         request = f"GET {self._path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-        due = time.perf_counter()
+        due = time.perf_counter() + after
         while due < until:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             began = time.perf_counter()
@@ -58,7 +59,10 @@ async def load(url: str, *, clients: int, rate: float, pages: float, seconds: fl
     askers = [Asker(url, "/health") for _ in range(clients)]
     others = [Asker(url, "/accounts/login/")] if pages else []
     await asyncio.gather(
-        *(asker.ask(until=until, every=clients / rate) for asker in askers),
+        *(
+            asker.ask(until=until, every=clients / rate, after=number / rate)
+            for number, asker in enumerate(askers)
+        ),
         *(other.ask(until=until, every=1 / pages) for other in others),
     )
     took = sorted(one for asker in askers for one in asker.took[1:])
